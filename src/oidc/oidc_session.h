@@ -1,0 +1,65 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * A session as it lies in a store: a versioned head that every request opens,
+ * and the tokens, sealed apart and opened only when asked for.
+ *
+ *   0   version (1)
+ *   1   reserved, zero
+ *   4   length of the sealed head, big endian
+ *   8   sealed head: created, expires, access_expires, provider, sid, claims
+ *   ... sealed tokens: ID, access and refresh token, userinfo
+ */
+
+
+#ifndef _OIDC_SESSION_H_INCLUDED_
+#define _OIDC_SESSION_H_INCLUDED_
+
+
+#include "oidc_base.h"
+#include "oidc_seal.h"
+#include "oidc_token.h"
+
+
+#define OIDC_SESSION_VERSION_1  1
+#define OIDC_SESSION_PREFIX     8
+
+
+typedef struct {
+    int64_t       created;          /* seconds since 1970, as all here */
+    int64_t       expires;          /* absolute */
+    int64_t       access_expires;   /* of the access token; 0: not known */
+    oidc_str_t    provider;
+    oidc_str_t    sid;              /* the provider's, or empty */
+    oidc_str_t    claims;           /* of oidc_claims_flatten() */
+} oidc_session_t;
+
+
+/* *head_len is how much of the record oidc_session_open() needs */
+
+oidc_rc_t oidc_session_seal(oidc_pool_t *pool,
+    const oidc_handle_keys_t *keys, const oidc_session_t *session,
+    const oidc_tokens_t *tokens, oidc_random_pt random, oidc_str_t *record,
+    size_t *head_len);
+
+/*
+ * Opens the head of a record (more may follow), strings point into memory of
+ * the pool.  OIDC_SESSION_VERSION, OIDC_SEAL, OIDC_SESSION_EXPIRED.
+ */
+
+oidc_rc_t oidc_session_open(oidc_pool_t *pool,
+    const oidc_handle_keys_t *keys, const oidc_str_t *record, int64_t now,
+    oidc_session_t *session);
+
+/* opens the tokens of a whole record */
+
+oidc_rc_t oidc_session_tokens(oidc_pool_t *pool,
+    const oidc_handle_keys_t *keys, const oidc_str_t *record,
+    oidc_tokens_t *tokens);
+
+
+#endif /* _OIDC_SESSION_H_INCLUDED_ */
