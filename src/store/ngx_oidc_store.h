@@ -1,0 +1,167 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * Records by name, kept for a time: the sessions, and the marks of what may be
+ * used only once.  A store sees names and sealed bytes; the handle in the
+ * user's cookie yields both the name and the sealing key (oidc_handle_keys()),
+ * and neither it nor a key ever comes here.
+ *
+ * A verb takes an op that its caller has filled and keeps until it is over.
+ * Unless it returns NGX_AGAIN the op is over and op->done was not called; after
+ * NGX_AGAIN done is called exactly once with op->rc set, never inside the verb
+ * and never after ngx_oidc_store_cancel().
+ */
+
+
+#ifndef _NGX_OIDC_STORE_H_INCLUDED_
+#define _NGX_OIDC_STORE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+#define NGX_OIDC_STORE_NAME_LEN   32
+
+/* of one value, in any store; a session with four fat tokens takes 40 kB */
+
+#define NGX_OIDC_STORE_VALUE_MAX  (256 * 1024)
+
+#define NGX_OIDC_STORE_SIZE       (8 * 1024 * 1024)
+
+
+typedef struct ngx_oidc_store_s     ngx_oidc_store_t;
+typedef struct ngx_oidc_store_op_s  ngx_oidc_store_op_t;
+
+
+/* each kind is a key space of its own */
+
+typedef enum {
+    NGX_OIDC_STORE_SESSION = 0,
+    NGX_OIDC_STORE_ONCE
+} ngx_oidc_store_kind_e;
+
+
+/* what lies behind a result other than NGX_OK; the caller maps and logs it */
+
+typedef enum {
+    NGX_OIDC_STORE_FINE = 0,
+    NGX_OIDC_STORE_ABSENT,      /* NGX_DECLINED: no such name, or expired */
+    NGX_OIDC_STORE_PRESENT,     /* NGX_DECLINED: the name is taken or spent */
+    NGX_OIDC_STORE_TOO_BIG,     /* NGX_DECLINED: value longer than op->limit */
+    NGX_OIDC_STORE_FULL,        /* NGX_BUSY: no room for a mark */
+    NGX_OIDC_STORE_UNAVAILABLE  /* NGX_ERROR: the store's fault, or no memory */
+} ngx_oidc_store_why_e;
+
+
+struct ngx_oidc_store_op_s {
+    ngx_oidc_store_t           *store;
+    ngx_oidc_store_kind_e       kind;
+    u_char                      name[NGX_OIDC_STORE_NAME_LEN];
+
+    /* in: what to write, not kept; out of get: a copy in op->pool */
+    ngx_str_t                   value;
+
+    /*
+     * The first head_len bytes of a value are what most requests need.
+     * in: at create and replace, at most value.len; out of get: as stored
+     */
+    size_t                      head_len;
+
+    /* in: time to live from now, not 0; out of get: what is left of it */
+    ngx_msec_t                  ttl;
+
+    ngx_pool_t                 *pool;
+    ngx_log_t                  *log;
+
+    void                      (*done)(ngx_oidc_store_op_t *op);
+    void                       *data;
+
+    ngx_int_t                   rc;
+    ngx_oidc_store_why_e        why;
+    size_t                      limit;   /* out with TOO_BIG: bytes */
+
+    void                       *ctx;     /* the store's own while NGX_AGAIN */
+
+    unsigned                    head:1;  /* get: the head is enough */
+};
+
+
+/* what "oidc_session_store name { }" says, or the automatic store's makings */
+
+typedef struct {
+    ngx_str_t                   name;    /* also names the shared zone */
+    ngx_str_t                   type;    /* empty: memory */
+    size_t                      size;    /* NGX_CONF_UNSET_SIZE: 8m */
+    void                       *tag;     /* address of the http module */
+} ngx_oidc_store_conf_t;
+
+
+typedef struct {
+    uint64_t                    records;    /* now, expired ones included */
+    uint64_t                    evicted;    /* since the zone was made */
+    uint64_t                    expired;
+    uint64_t                    too_big;
+    uint64_t                    marks_full;
+    uint64_t                    rebuilt;    /* after the death of a worker */
+    size_t                      size;       /* bytes for records */
+    size_t                      free;
+} ngx_oidc_store_stat_t;
+
+
+/*
+ * Makes a store at configuration time.  NULL after an [emerg] with file and
+ * line: unknown type, size too small, zone name taken by something else.
+ */
+
+ngx_oidc_store_t *ngx_oidc_store_add(ngx_conf_t *cf,
+    ngx_oidc_store_conf_t *conf);
+
+/* the store's name as given, for logs; lives as long as the cycle */
+
+ngx_str_t *ngx_oidc_store_name(ngx_oidc_store_t *store);
+
+
+/* NGX_OK, ABSENT; counts as use of the record, which is then not idle */
+ngx_int_t ngx_oidc_store_get(ngx_oidc_store_op_t *op);
+
+/* NGX_OK, PRESENT, TOO_BIG; makes room by itself */
+ngx_int_t ngx_oidc_store_create(ngx_oidc_store_op_t *op);
+
+/* NGX_OK, ABSENT, TOO_BIG; writes only what still exists, value and ttl */
+ngx_int_t ngx_oidc_store_replace(ngx_oidc_store_op_t *op);
+
+/* NGX_OK, ABSENT; sets the ttl of what still exists */
+ngx_int_t ngx_oidc_store_touch(ngx_oidc_store_op_t *op);
+
+/* NGX_OK, ABSENT */
+ngx_int_t ngx_oidc_store_del(ngx_oidc_store_op_t *op);
+
+/*
+ * NGX_OK the first time a name is seen within its ttl, then PRESENT, and
+ * NGX_BUSY with FULL, in which case nobody may be let through.
+ */
+ngx_int_t ngx_oidc_store_once(ngx_oidc_store_op_t *op);
+
+/* only after NGX_AGAIN and before done; the op is the caller's again */
+void ngx_oidc_store_cancel(ngx_oidc_store_op_t *op);
+
+
+/*
+ * One sentence for the log about an op that failed, with what the operator can
+ * change: 'session of 70000 bytes does not fit ..., raise its "size"'.  At most
+ * "last - buf" bytes; returns the end.
+ */
+u_char *ngx_oidc_store_explain(ngx_oidc_store_op_t *op, u_char *buf,
+    u_char *last);
+
+/* NGX_DECLINED where the store does not count */
+ngx_int_t ngx_oidc_store_stat(ngx_oidc_store_t *store,
+    ngx_oidc_store_stat_t *st);
+
+
+#endif /* _NGX_OIDC_STORE_H_INCLUDED_ */
