@@ -43,7 +43,7 @@ sub missing {
 
 sub node {
 	for my $node ($ENV{OIDC_NODE},
-		dirname($driver) . "/../../build/cache/node/bin/node", "node")
+		dirname($driver) . '/../../build/cache/node/bin/node', 'node')
 	{
 		next unless defined $node;
 		my $version = `'$node' --version 2>/dev/null`;

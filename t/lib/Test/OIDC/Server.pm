@@ -203,6 +203,7 @@ sub _child {
 	$SIG{PIPE} = 'IGNORE';
 	$SIG{$_} = 'DEFAULT' for qw/ INT TERM HUP CHLD __DIE__ /;
 	setpgrp;
+	EV::default_loop()->loop_fork();
 
 	open STDIN, '<', '/dev/null';
 	open STDOUT, '>', '/dev/null';
