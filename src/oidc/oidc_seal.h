@@ -68,7 +68,7 @@ oidc_rc_t oidc_handle_keys(const u_char handle[OIDC_HANDLE_LEN],
 
 /*
  * Seals "plain" into dst, which takes plain->len + OIDC_SEAL_OVERHEAD bytes.
- * The additional data is purpose, a zero byte, aad.
+ * The additional data is purpose, a zero byte, aad (which may be NULL).
  */
 
 oidc_rc_t oidc_seal(const u_char key[OIDC_KEY_LEN], const char *purpose,
