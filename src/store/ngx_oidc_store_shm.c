@@ -1,0 +1,611 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * The memory store: one shared zone, taken from its slab as a whole and kept
+ * as records in chains of blocks of one size.  Nothing is allocated after the
+ * start, so a full zone costs no search for a run of pages and cannot be
+ * fragmented, and a worker that dies cannot leave the slab half done.
+ *
+ * The blocks are the truth, everything else is an index over them.  A record
+ * counts from the store of "live", after its chain is complete, until the
+ * store that clears it, before its chain is touched.  Whoever finds "busy" set
+ * takes the lock over from a worker that died inside, and makes buckets,
+ * queue, expiry tree and free list anew from the live records: kill -9 at any
+ * instruction loses none and tears none.  The lock is the slab pool's own,
+ * since the master releases no other one.
+ *
+ * Marks of what was used once have a table of fixed size of their own: they
+ * never push out a record, and a record never pushes out a mark.
+ */
+
+
+#include "ngx_oidc_store.h"
+#include "ngx_oidc_store_type.h"
+#include "ngx_oidc_store_shm.h"
+
+
+/* "oidc", layout version, size of a word: another layout is not ours to read */
+
+#define NGX_OIDC_SHM_MAGIC        (0x6f69646300010000ULL + sizeof(void *))
+#define NGX_OIDC_SHM_UNMADE       1
+
+/* room for the marks below, a dozen sessions of 3 kB and the slab's own page */
+
+#define NGX_OIDC_SHM_MIN_SIZE     (64 * 1024)
+
+/* no single session may take more than this part of a zone */
+
+#define NGX_OIDC_SHM_PART         4
+
+/* the part of a zone that is for marks */
+
+#define NGX_OIDC_SHM_MARKS_PART   8
+#define NGX_OIDC_SHM_MARKS_MIN    1024
+
+#define NGX_OIDC_SHM_LOG_PERIOD   60000
+
+
+/* one per store and process */
+
+typedef struct {
+    ngx_oidc_shm_t          *sh;
+    ngx_slab_pool_t         *shpool;
+    ngx_oidc_store_t        *store;
+    size_t                   limit;      /* of one value */
+
+    unsigned                 rebuilt:1;  /* to be logged after the unlock */
+    unsigned                 evicted:1;
+} ngx_oidc_shm_zone_t;
+
+
+static ngx_int_t ngx_oidc_shm_add(ngx_conf_t *cf, ngx_oidc_store_t *store,
+    void *tag);
+static ngx_int_t ngx_oidc_shm_init(ngx_shm_zone_t *shm_zone, void *data);
+static void ngx_oidc_shm_format(ngx_oidc_shm_t *sh, size_t size);
+
+static ngx_int_t ngx_oidc_shm_get(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_create(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_replace(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_touch(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_del(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_once(ngx_oidc_store_op_t *op);
+static void ngx_oidc_shm_stat(ngx_oidc_store_t *store,
+    ngx_oidc_store_stat_t *st);
+
+static ngx_oidc_shm_t *ngx_oidc_shm_lock(ngx_oidc_store_t *store);
+static void ngx_oidc_shm_unlock(ngx_oidc_store_t *store);
+static ngx_int_t ngx_oidc_shm_absent(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_too_big(ngx_oidc_store_op_t *op);
+static void ngx_oidc_shm_make_room(ngx_oidc_store_op_t *op, uint64_t now);
+static uint64_t ngx_oidc_shm_now(void);
+
+
+const ngx_oidc_store_type_t  ngx_oidc_store_shm = {
+    ngx_string("memory"),
+    ngx_oidc_shm_add,
+    ngx_oidc_shm_get,
+    ngx_oidc_shm_create,
+    ngx_oidc_shm_replace,
+    ngx_oidc_shm_touch,
+    ngx_oidc_shm_del,
+    ngx_oidc_shm_once,
+    NULL,
+    ngx_oidc_shm_stat
+};
+
+
+/*
+ * Values are copied out here under the lock and into the caller's pool after
+ * it: the pool may have to ask the system, the lock may not wait for that.
+ */
+
+static u_char  ngx_oidc_shm_scratch[NGX_OIDC_STORE_VALUE_MAX];
+
+
+static ngx_int_t
+ngx_oidc_shm_add(ngx_conf_t *cf, ngx_oidc_store_t *store, void *tag)
+{
+    ngx_shm_zone_t       *shm_zone;
+    ngx_oidc_shm_zone_t  *zone;
+
+    if (store->size < NGX_OIDC_SHM_MIN_SIZE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "oidc_session_store \"%V\" is too small, "
+                           "\"size\" must be at least %uzk",
+                           &store->name, (size_t) NGX_OIDC_SHM_MIN_SIZE / 1024);
+        return NGX_ERROR;
+    }
+
+    shm_zone = ngx_shared_memory_add(cf, &store->name, store->size, tag);
+    if (shm_zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (shm_zone->data != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "shared zone \"%V\" is in use already",
+                           &store->name);
+        return NGX_ERROR;
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_oidc_shm_zone_t));
+    if (zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone->store = store;
+    store->data = zone;
+
+    shm_zone->init = ngx_oidc_shm_init;
+    shm_zone->data = zone;
+
+    return NGX_OK;
+}
+
+
+/*
+ * With memory from before a reload (data), or from another process where nginx
+ * can attach to it (exists), workers may be using it right now.
+ */
+
+static ngx_int_t
+ngx_oidc_shm_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_slab_pool_t      *shpool;
+    ngx_oidc_shm_zone_t  *zone;
+
+    zone = shm_zone->data;
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    zone->shpool = shpool;
+    zone->sh = (data != NULL || shm_zone->shm.exists) ? shpool->data : NULL;
+
+    if (zone->sh == NULL) {
+        shpool->log_nomem = 0;
+
+        zone->sh = ngx_slab_alloc(shpool, shpool->pfree * ngx_pagesize);
+        if (zone->sh == NULL) {
+            return NGX_ERROR;
+        }
+
+        shpool->data = zone->sh;
+    }
+
+    if (zone->sh->magic != NGX_OIDC_SHM_MAGIC) {
+
+        if (zone->sh->magic != 0) {
+            ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
+                          "oidc_session_store \"%V\" was of another version of "
+                          "the module and starts empty", &zone->store->name);
+        }
+
+        ngx_shmtx_lock(&shpool->mutex);
+        ngx_oidc_shm_format(zone->sh, shpool->end - (u_char *) zone->sh);
+        ngx_shmtx_unlock(&shpool->mutex);
+    }
+
+    zone->limit = ngx_oidc_shm_capacity(zone->sh->total / NGX_OIDC_SHM_PART);
+    zone->limit = ngx_min(zone->limit, NGX_OIDC_STORE_VALUE_MAX);
+
+    return NGX_OK;
+}
+
+
+/* new memory is zeroed: blocks are not written to before they are needed */
+
+static void
+ngx_oidc_shm_format(ngx_oidc_shm_t *sh, size_t size)
+{
+    u_char    *p, *marks, *buckets, *blocks, *end;
+    size_t     nmarks, nbuckets;
+    uint64_t   magic;
+
+    nmarks = size / NGX_OIDC_SHM_MARKS_PART / sizeof(ngx_oidc_shm_mark_t);
+    nmarks = ngx_max(nmarks, NGX_OIDC_SHM_MARKS_MIN);
+    nmarks -= nmarks % NGX_OIDC_SHM_MARKS_SET;
+
+    /* one bucket for two blocks: even records of one block chain by two */
+
+    for (nbuckets = 64;
+         nbuckets < size / NGX_OIDC_SHM_BLOCK / 2
+         && nbuckets < NGX_OIDC_SHM_BLOCKS_MAX;
+         nbuckets *= 2)
+    {
+        /* void */
+    }
+
+    end = (u_char *) sh + size;
+
+    marks = ngx_align_ptr((u_char *) sh + sizeof(ngx_oidc_shm_t),
+                          NGX_OIDC_SHM_BLOCK);
+    buckets = marks + nmarks * sizeof(ngx_oidc_shm_mark_t);
+    blocks = ngx_align_ptr(buckets + nbuckets * sizeof(uint32_t),
+                           NGX_OIDC_SHM_BLOCK);
+
+    magic = sh->magic;
+    sh->magic = NGX_OIDC_SHM_UNMADE;
+
+    if (magic != 0) {
+        p = (u_char *) sh + sizeof(sh->magic);
+        ngx_memzero(p, blocks - p);
+    }
+
+    sh->marks = (ngx_oidc_shm_mark_t *) marks;
+    sh->sets = nmarks / NGX_OIDC_SHM_MARKS_SET;
+
+    sh->buckets = (uint32_t *) buckets;
+    sh->mask = nbuckets - 1;
+
+    sh->blocks = blocks;
+    sh->total = ngx_min((size_t) (end - blocks) / NGX_OIDC_SHM_BLOCK,
+                        NGX_OIDC_SHM_BLOCKS_MAX);
+    sh->nfree = sh->total;
+
+    ngx_rbtree_init(&sh->expiry, &sh->sentinel, ngx_rbtree_insert_timer_value);
+
+    ngx_memory_barrier();
+
+    sh->magic = NGX_OIDC_SHM_MAGIC;
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_get(ngx_oidc_store_op_t *op)
+{
+    size_t                  len;
+    uint64_t                now;
+    ngx_oidc_shm_t         *sh;
+    ngx_oidc_shm_record_t  *rec;
+
+    now = ngx_oidc_shm_now();
+
+    sh = ngx_oidc_shm_lock(op->store);
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    rec = ngx_oidc_shm_find(sh, op, now);
+
+    if (rec == NULL) {
+        return ngx_oidc_shm_absent(op);
+    }
+
+    op->head_len = rec->head_len;
+    op->ttl = (ngx_msec_t) (rec->expire - now);
+
+    len = op->head ? rec->head_len : rec->len;
+
+    ngx_oidc_shm_copy(sh, rec, ngx_oidc_shm_scratch, len);
+    ngx_oidc_shm_use(sh, rec);
+
+    ngx_oidc_shm_unlock(op->store);
+
+    op->value.len = len;
+    op->value.data = ngx_palloc(op->pool, ngx_max(len, 1));
+
+    if (op->value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(op->value.data, ngx_oidc_shm_scratch, len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_create(ngx_oidc_store_op_t *op)
+{
+    uint64_t              now;
+    ngx_oidc_shm_t       *sh;
+    ngx_oidc_shm_zone_t  *zone;
+
+    zone = op->store->data;
+    now = ngx_oidc_shm_now();
+
+    sh = ngx_oidc_shm_lock(op->store);
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (op->value.len > zone->limit) {
+        return ngx_oidc_shm_too_big(op);
+    }
+
+    if (ngx_oidc_shm_find(sh, op, now) != NULL) {
+        ngx_oidc_shm_unlock(op->store);
+        op->why = NGX_OIDC_STORE_PRESENT;
+        return NGX_DECLINED;
+    }
+
+    ngx_oidc_shm_make_room(op, now);
+    ngx_oidc_shm_write(sh, op, now);
+
+    ngx_oidc_shm_unlock(op->store);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_replace(ngx_oidc_store_op_t *op)
+{
+    uint64_t                now;
+    ngx_oidc_shm_t         *sh;
+    ngx_oidc_shm_zone_t    *zone;
+    ngx_oidc_shm_record_t  *rec;
+
+    zone = op->store->data;
+    now = ngx_oidc_shm_now();
+
+    sh = ngx_oidc_shm_lock(op->store);
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (op->value.len > zone->limit) {
+        return ngx_oidc_shm_too_big(op);
+    }
+
+    rec = ngx_oidc_shm_find(sh, op, now);
+
+    if (rec == NULL) {
+        return ngx_oidc_shm_absent(op);
+    }
+
+    /*
+     * As the one used last, the old record is the last one to be evicted for
+     * the new one, and NGX_OIDC_SHM_PART leaves room for both of them.
+     */
+
+    ngx_oidc_shm_use(sh, rec);
+    ngx_oidc_shm_make_room(op, now);
+    ngx_oidc_shm_write(sh, op, now);
+    ngx_oidc_shm_free(sh, rec);
+
+    ngx_oidc_shm_unlock(op->store);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_touch(ngx_oidc_store_op_t *op)
+{
+    uint64_t                now;
+    ngx_oidc_shm_t         *sh;
+    ngx_oidc_shm_record_t  *rec;
+
+    now = ngx_oidc_shm_now();
+
+    sh = ngx_oidc_shm_lock(op->store);
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    rec = ngx_oidc_shm_find(sh, op, now);
+
+    if (rec == NULL) {
+        return ngx_oidc_shm_absent(op);
+    }
+
+    ngx_oidc_shm_expire_at(sh, rec, now + op->ttl);
+    ngx_oidc_shm_use(sh, rec);
+
+    ngx_oidc_shm_unlock(op->store);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_del(ngx_oidc_store_op_t *op)
+{
+    ngx_oidc_shm_t         *sh;
+    ngx_oidc_shm_record_t  *rec;
+
+    sh = ngx_oidc_shm_lock(op->store);
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    rec = ngx_oidc_shm_find(sh, op, ngx_oidc_shm_now());
+
+    if (rec == NULL) {
+        return ngx_oidc_shm_absent(op);
+    }
+
+    ngx_oidc_shm_free(sh, rec);
+
+    ngx_oidc_shm_unlock(op->store);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_once(ngx_oidc_store_op_t *op)
+{
+    uint64_t         now;
+    ngx_int_t        rc;
+    ngx_oidc_shm_t  *sh;
+
+    now = ngx_oidc_shm_now();
+
+    sh = ngx_oidc_shm_lock(op->store);
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_oidc_shm_mark(sh, op->name, now, now + op->ttl);
+
+    ngx_oidc_shm_unlock(op->store);
+
+    if (rc == NGX_DECLINED) {
+        op->why = NGX_OIDC_STORE_PRESENT;
+
+    } else if (rc == NGX_BUSY) {
+        op->why = NGX_OIDC_STORE_FULL;
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_oidc_shm_stat(ngx_oidc_store_t *store, ngx_oidc_store_stat_t *st)
+{
+    ngx_oidc_shm_t  *sh;
+
+    sh = ngx_oidc_shm_lock(store);
+    if (sh == NULL) {
+        return;
+    }
+
+    *st = sh->stat;
+
+    st->size = (size_t) sh->total * NGX_OIDC_SHM_BLOCK;
+    st->free = (size_t) sh->nfree * NGX_OIDC_SHM_BLOCK;
+
+    ngx_oidc_shm_unlock(store);
+}
+
+
+/* NULL where a newer version of the module has taken the zone over */
+
+static ngx_oidc_shm_t *
+ngx_oidc_shm_lock(ngx_oidc_store_t *store)
+{
+    ngx_oidc_shm_t       *sh;
+    ngx_oidc_shm_zone_t  *zone;
+
+    zone = store->data;
+    sh = zone->sh;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    if (sh->magic != NGX_OIDC_SHM_MAGIC) {
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        return NULL;
+    }
+
+    if (sh->busy) {
+        ngx_oidc_shm_rebuild(sh);
+        zone->rebuilt = 1;
+    }
+
+    sh->busy = 1;
+    ngx_memory_barrier();
+
+    return sh;
+}
+
+
+/* what happened under the lock is logged after it */
+
+static void
+ngx_oidc_shm_unlock(ngx_oidc_store_t *store)
+{
+    uint64_t              evicted, records;
+    ngx_oidc_shm_t       *sh;
+    ngx_oidc_shm_zone_t  *zone;
+
+    zone = store->data;
+    sh = zone->sh;
+
+    evicted = sh->stat.evicted;
+    records = sh->stat.records;
+
+    ngx_memory_barrier();
+    sh->busy = 0;
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    if (zone->rebuilt) {
+        zone->rebuilt = 0;
+
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "oidc_session_store \"%V\": a worker died inside, "
+                      "%uL records kept", &store->name, records);
+    }
+
+    if (zone->evicted) {
+        zone->evicted = 0;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "oidc_session_store \"%V\" is full: sessions idle "
+                      "longest are ended, %uL so far, raise its \"size\"",
+                      &store->name, evicted);
+    }
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_absent(ngx_oidc_store_op_t *op)
+{
+    ngx_oidc_shm_unlock(op->store);
+
+    op->why = NGX_OIDC_STORE_ABSENT;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_too_big(ngx_oidc_store_op_t *op)
+{
+    ngx_oidc_shm_zone_t  *zone;
+
+    zone = op->store->data;
+    zone->sh->stat.too_big++;
+
+    ngx_oidc_shm_unlock(op->store);
+
+    op->why = NGX_OIDC_STORE_TOO_BIG;
+    op->limit = zone->limit;
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_oidc_shm_make_room(ngx_oidc_store_op_t *op, uint64_t now)
+{
+    ngx_oidc_shm_t       *sh;
+    ngx_oidc_shm_zone_t  *zone;
+
+    zone = op->store->data;
+    sh = zone->sh;
+
+    if (ngx_oidc_shm_room(sh, op->value.len, now) == 0) {
+        return;
+    }
+
+    /* now < logged: the clock was set back */
+
+    if (now < sh->logged || now - sh->logged >= NGX_OIDC_SHM_LOG_PERIOD) {
+        sh->logged = now;
+        zone->evicted = 1;
+    }
+}
+
+
+/*
+ * The clock of the times inside sessions and login cookies, so that a record
+ * and what it says of itself, or a mark and the state it guards, end together
+ * even when the clock is set.  Workers agree on it.
+ */
+
+static uint64_t
+ngx_oidc_shm_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (uint64_t) tp->sec * 1000 + tp->msec;
+}
