@@ -34,6 +34,7 @@ use strict;
 
 use AnyEvent;
 use AnyEvent::Handle;
+use AnyEvent::TLS ();
 use Compress::Zlib ();
 use EV;
 use IO::Socket::INET;
