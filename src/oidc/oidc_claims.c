@@ -1,0 +1,293 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * Decides which claims a session keeps and in what form.  An entry is
+ *
+ *     name length (2, big endian)  value length (4)  name  value
+ *
+ * so that a look-up compares lengths and skips.  Whose claim wins is OpenID
+ * Connect Core 5.3.2 and 5.6.2: userinfo may add to an ID token, it may not
+ * speak of the login itself, and nothing that it points to is ever fetched.
+ */
+
+
+#include <string.h>
+
+#include "oidc_claims.h"
+
+
+#define OIDC_CLAIMS_ENTRY     6
+#define OIDC_CLAIMS_NAME_MAX  255
+
+
+static int oidc_claims_in(const char *const *names, const char *name);
+static oidc_rc_t oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b,
+    const char *name, const json_t *value);
+static int oidc_claims_dump(const char *data, size_t len, void *ctx);
+static size_t oidc_claims_char(const u_char *p, const u_char *end);
+
+
+static const char *const  oidc_claims_id_token_only[] = {
+    "iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "auth_time", "acr",
+    "amr", "azp", "sid", "at_hash", "c_hash", NULL
+};
+
+
+/* of no use once the token has been checked */
+
+static const char *const  oidc_claims_spent[] = {
+    "nonce", "at_hash", "c_hash", NULL
+};
+
+
+oidc_rc_t
+oidc_claims_flatten(oidc_pool_t *pool, const json_t *id_token,
+    const json_t *userinfo, oidc_str_t *flat)
+{
+    void          *iter;
+    oidc_rc_t      rc;
+    oidc_buf_t     b;
+    const char    *name;
+    const json_t  *other;
+
+    oidc_buf_init(&b, pool, 1024);
+
+    for (iter = json_object_iter((json_t *) id_token);
+         iter != NULL;
+         iter = json_object_iter_next((json_t *) id_token, iter))
+    {
+        name = json_object_iter_key(iter);
+
+        if (oidc_claims_in(oidc_claims_spent, name)) {
+            continue;
+        }
+
+        if (!oidc_claims_in(oidc_claims_id_token_only, name)) {
+            other = json_object_get(userinfo, name);
+
+            if (other != NULL && !json_is_null(other)) {
+                continue;
+            }
+        }
+
+        rc = oidc_claims_add(pool, &b, name, json_object_iter_value(iter));
+        if (rc != OIDC_OK) {
+            return rc;
+        }
+    }
+
+    for (iter = json_object_iter((json_t *) userinfo);
+         iter != NULL;
+         iter = json_object_iter_next((json_t *) userinfo, iter))
+    {
+        name = json_object_iter_key(iter);
+
+        if (oidc_claims_in(oidc_claims_id_token_only, name)) {
+            continue;
+        }
+
+        rc = oidc_claims_add(pool, &b, name, json_object_iter_value(iter));
+        if (rc != OIDC_OK) {
+            return rc;
+        }
+    }
+
+    return oidc_buf_done(&b, flat);
+}
+
+
+int
+oidc_claims_find(const oidc_str_t *flat, const oidc_str_t *name,
+    oidc_str_t *value)
+{
+    size_t         nlen, vlen;
+    const u_char  *p, *end;
+
+    p = flat->data;
+    end = p + flat->len;
+
+    while (end - p >= OIDC_CLAIMS_ENTRY) {
+        nlen = ((size_t) p[0] << 8) | p[1];
+        vlen = ((size_t) p[2] << 24) | ((size_t) p[3] << 16)
+               | ((size_t) p[4] << 8) | p[5];
+        p += OIDC_CLAIMS_ENTRY;
+
+        if (nlen > (size_t) (end - p) || vlen > (size_t) (end - p) - nlen) {
+            return 0;
+        }
+
+        if (nlen == name->len && memcmp(p, name->data, nlen) == 0) {
+            value->data = (u_char *) p + nlen;
+            value->len = vlen;
+            return 1;
+        }
+
+        p += nlen + vlen;
+    }
+
+    return 0;
+}
+
+
+int
+oidc_claims_text_ok(const oidc_str_t *text)
+{
+    size_t         n;
+    const u_char  *p, *end;
+
+    p = text->data;
+    end = p + text->len;
+
+    while (p < end) {
+
+        if (*p >= 0x20 && *p < 0x7f) {
+            p++;
+            continue;
+        }
+
+        n = oidc_claims_char(p, end);
+
+        if (n == 0) {
+            return 0;
+        }
+
+        p += n;
+    }
+
+    return 1;
+}
+
+
+static int
+oidc_claims_in(const char *const *names, const char *name)
+{
+    while (*names != NULL) {
+        if (strcmp(*names++, name) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* null says nothing (Core 5.3.2), and "null" may be somebody's name */
+
+static oidc_rc_t
+oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b, const char *name,
+    const json_t *value)
+{
+    u_char      head[OIDC_CLAIMS_ENTRY];
+    oidc_rc_t   rc;
+    oidc_buf_t  json;
+    oidc_str_t  key, text;
+
+    key.data = (u_char *) name;
+    key.len = strlen(name);
+
+    if (json_is_null(value) || key.len == 0
+        || key.len > OIDC_CLAIMS_NAME_MAX || !oidc_claims_text_ok(&key))
+    {
+        return OIDC_OK;
+    }
+
+    if (json_is_string(value)) {
+        text.data = (u_char *) json_string_value(value);
+        text.len = json_string_length(value);
+
+    } else {
+        oidc_buf_init(&json, pool, 256);
+
+        if (json_dump_callback(value, oidc_claims_dump, &json,
+                               JSON_COMPACT|JSON_ENCODE_ANY)
+            != 0)
+        {
+            return OIDC_NOMEM;
+        }
+
+        rc = oidc_buf_done(&json, &text);
+        if (rc != OIDC_OK) {
+            return rc;
+        }
+    }
+
+    if (!oidc_claims_text_ok(&text) || text.len > UINT32_MAX) {
+        return OIDC_OK;
+    }
+
+    head[0] = (u_char) (key.len >> 8);
+    head[1] = (u_char) key.len;
+    head[2] = (u_char) (text.len >> 24);
+    head[3] = (u_char) (text.len >> 16);
+    head[4] = (u_char) (text.len >> 8);
+    head[5] = (u_char) text.len;
+
+    oidc_buf_add(b, head, sizeof(head));
+    oidc_buf_str(b, &key);
+    oidc_buf_str(b, &text);
+
+    return OIDC_OK;
+}
+
+
+static int
+oidc_claims_dump(const char *data, size_t len, void *ctx)
+{
+    oidc_buf_add(ctx, data, len);
+
+    return 0;
+}
+
+
+/*
+ * The length of one well-formed UTF-8 sequence (RFC 3629) of two to four
+ * bytes, 0 where it is none or U+0080 to U+009F.
+ */
+
+static size_t
+oidc_claims_char(const u_char *p, const u_char *end)
+{
+    size_t    i, n;
+    uint32_t  c, least;
+
+    if (*p >= 0xc2 && *p <= 0xdf) {
+        n = 2;
+        c = *p & 0x1f;
+        least = 0xa0;
+
+    } else if (*p >= 0xe0 && *p <= 0xef) {
+        n = 3;
+        c = *p & 0x0f;
+        least = 0x800;
+
+    } else if (*p >= 0xf0 && *p <= 0xf4) {
+        n = 4;
+        c = *p & 0x07;
+        least = 0x10000;
+
+    } else {
+        return 0;
+    }
+
+    if ((size_t) (end - p) < n) {
+        return 0;
+    }
+
+    for (i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+
+        c = (c << 6) | (p[i] & 0x3f);
+    }
+
+    if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
+        return 0;
+    }
+
+    return n;
+}

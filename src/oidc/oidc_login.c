@@ -1,0 +1,335 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * A login on its way, from and to a cookie:
+ *
+ *     value  = time "." base64url(sealed)        time in 8 to 15 hex digits
+ *     sealed = provider length (1)  seed (32)  provider  return target
+ *
+ * with time "." state as additional data.  Decides whether a cookie belongs to
+ * a state and is fresh; that a state was used before is a store's to know.
+ * state, nonce and verifier are RFC 6749 section 10.12, OpenID Connect Core
+ * 15.5.2 and RFC 7636 section 4.1: 256 random bits each, none of which tells
+ * anything of the others.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "oidc_b64.h"
+#include "oidc_login.h"
+
+
+#define OIDC_LOGIN_TIME_MIN  8
+#define OIDC_LOGIN_TIME_MAX  15
+
+/* hosts that share a cookie key do not share a clock */
+
+#define OIDC_LOGIN_AHEAD     30
+
+#define OIDC_LOGIN_SEED      32
+#define OIDC_LOGIN_PREFIX    (1 + OIDC_LOGIN_SEED)
+
+
+static int oidc_login_split(const oidc_str_t *value, oidc_str_t *time,
+    int64_t *created);
+static oidc_rc_t oidc_login_aad(oidc_pool_t *pool, const oidc_str_t *time,
+    const oidc_str_t *state, oidc_str_t *aad);
+static oidc_rc_t oidc_login_secret(const oidc_login_t *login,
+    const char *label, u_char out[43]);
+
+
+oidc_rc_t
+oidc_login_begin(oidc_random_pt random, oidc_login_t *login,
+    u_char state[OIDC_STATE_LEN])
+{
+    u_char  bytes[32];
+
+    if (!random(bytes, sizeof(bytes))
+        || !random(login->seed, sizeof(login->seed)))
+    {
+        return OIDC_CRYPTO;
+    }
+
+    (void) oidc_b64url_encode_buf(state, bytes, sizeof(bytes));
+
+    return OIDC_OK;
+}
+
+
+oidc_rc_t
+oidc_login_seal(oidc_pool_t *pool, const oidc_ring_t *ring,
+    const char *purpose, const oidc_str_t *state, const oidc_login_t *login,
+    oidc_random_pt random, oidc_str_t *value)
+{
+    char        digits[32];
+    u_char      n;
+    oidc_rc_t   rc;
+    oidc_buf_t  b;
+    oidc_str_t  time, aad, plain, sealed;
+
+    if (ring->n == 0 || login->provider.len > 255 || login->created < 0
+        || login->created >> (4 * OIDC_LOGIN_TIME_MAX) != 0)
+    {
+        return OIDC_ARGS;
+    }
+
+    time.data = (u_char *) digits;
+    time.len = snprintf(digits, sizeof(digits), "%08llx",
+                        (unsigned long long) login->created);
+
+    rc = oidc_login_aad(pool, &time, state, &aad);
+    if (rc != OIDC_OK) {
+        return rc;
+    }
+
+    n = (u_char) login->provider.len;
+
+    oidc_buf_init(&b, pool, OIDC_LOGIN_PREFIX + login->provider.len
+                            + login->return_to.len);
+
+    oidc_buf_add(&b, &n, 1);
+    oidc_buf_add(&b, login->seed, OIDC_LOGIN_SEED);
+    oidc_buf_str(&b, &login->provider);
+    oidc_buf_str(&b, &login->return_to);
+
+    rc = oidc_buf_done(&b, &plain);
+    if (rc != OIDC_OK) {
+        return rc;
+    }
+
+    sealed.len = plain.len + OIDC_SEAL_OVERHEAD;
+    sealed.data = oidc_palloc(pool, sealed.len);
+    value->data = oidc_palloc(pool,
+                              time.len + 1 + oidc_b64url_len(sealed.len));
+
+    if (sealed.data == NULL || value->data == NULL) {
+        rc = OIDC_NOMEM;
+
+    } else {
+        rc = oidc_seal(ring->key[0], purpose, &aad, &plain, random,
+                       sealed.data);
+    }
+
+    oidc_wipe(plain.data, plain.len);
+
+    if (rc != OIDC_OK) {
+        return rc;
+    }
+
+    memcpy(value->data, time.data, time.len);
+    value->data[time.len] = '.';
+
+    value->len = oidc_b64url_encode_buf(value->data + time.len + 1,
+                                        sealed.data, sealed.len)
+                 - value->data;
+
+    return OIDC_OK;
+}
+
+
+oidc_rc_t
+oidc_login_open(oidc_pool_t *pool, const oidc_ring_t *ring,
+    const char *purpose, const oidc_str_t *state, const oidc_str_t *value,
+    int64_t now, int64_t lifetime, oidc_login_t *login)
+{
+    size_t      n;
+    int64_t     created;
+    oidc_rc_t   rc;
+    oidc_str_t  time, text, aad, sealed, plain;
+
+    memset(login, 0, sizeof(oidc_login_t));
+
+    if (!oidc_login_split(value, &time, &created)) {
+        return OIDC_STATE_UNKNOWN;
+    }
+
+    text.data = value->data + time.len + 1;
+    text.len = value->len - time.len - 1;
+
+    rc = oidc_b64url_decode(pool, &text, &sealed);
+
+    if (rc != OIDC_OK) {
+        return (rc == OIDC_NOMEM) ? rc : OIDC_STATE_UNKNOWN;
+    }
+
+    if (sealed.len < OIDC_LOGIN_PREFIX + OIDC_SEAL_OVERHEAD) {
+        return OIDC_STATE_UNKNOWN;
+    }
+
+    rc = oidc_login_aad(pool, &time, state, &aad);
+    if (rc != OIDC_OK) {
+        return rc;
+    }
+
+    plain.len = sealed.len - OIDC_SEAL_OVERHEAD;
+    plain.data = oidc_palloc(pool, plain.len);
+
+    if (plain.data == NULL) {
+        return OIDC_NOMEM;
+    }
+
+    rc = oidc_ring_open(ring, purpose, &aad, &sealed, plain.data);
+
+    if (rc != OIDC_OK) {
+        return (rc == OIDC_SEAL) ? OIDC_STATE_UNKNOWN : rc;
+    }
+
+    n = plain.data[0];
+
+    if (plain.len - OIDC_LOGIN_PREFIX < n) {
+        return OIDC_STATE_UNKNOWN;
+    }
+
+    /*
+     * "lifetime" itself is too late: a state is remembered as spent for the
+     * rest of it, and there must be a rest.
+     */
+
+    if (created > now + OIDC_LOGIN_AHEAD || now - created >= lifetime) {
+        return OIDC_STATE_EXPIRED;
+    }
+
+    memcpy(login->seed, plain.data + 1, OIDC_LOGIN_SEED);
+
+    login->created = created;
+    login->provider.data = plain.data + OIDC_LOGIN_PREFIX;
+    login->provider.len = n;
+    login->return_to.data = login->provider.data + n;
+    login->return_to.len = plain.len - OIDC_LOGIN_PREFIX - n;
+
+    return OIDC_OK;
+}
+
+
+int64_t
+oidc_login_created(const oidc_str_t *value)
+{
+    int64_t     created;
+    oidc_str_t  time;
+
+    return oidc_login_split(value, &time, &created) ? created : 0;
+}
+
+
+oidc_rc_t
+oidc_login_suffix(const oidc_str_t *state, u_char out[OIDC_LOGIN_SUFFIX_LEN])
+{
+    u_char     hash[32];
+    oidc_rc_t  rc;
+
+    rc = oidc_sha256(state->data, state->len, hash);
+
+    if (rc == OIDC_OK) {
+        (void) oidc_b64url_encode_buf(out, hash,
+                                      OIDC_LOGIN_SUFFIX_LEN * 3 / 4);
+    }
+
+    return rc;
+}
+
+
+oidc_rc_t
+oidc_login_nonce(const oidc_login_t *login, u_char out[43])
+{
+    return oidc_login_secret(login, "oidc login nonce", out);
+}
+
+
+oidc_rc_t
+oidc_login_verifier(const oidc_login_t *login, u_char out[43])
+{
+    return oidc_login_secret(login, "oidc login verifier", out);
+}
+
+
+oidc_rc_t
+oidc_pkce_challenge(const oidc_str_t *verifier, u_char out[43])
+{
+    u_char     hash[32];
+    oidc_rc_t  rc;
+
+    rc = oidc_sha256(verifier->data, verifier->len, hash);
+
+    if (rc == OIDC_OK) {
+        (void) oidc_b64url_encode_buf(out, hash, sizeof(hash));
+    }
+
+    return rc;
+}
+
+
+static int
+oidc_login_split(const oidc_str_t *value, oidc_str_t *time, int64_t *created)
+{
+    size_t   i;
+    u_char   c;
+    int64_t  n;
+
+    for (n = 0, i = 0; i < value->len && value->data[i] != '.'; i++) {
+        c = value->data[i];
+
+        if (i == OIDC_LOGIN_TIME_MAX) {
+            return 0;
+        }
+
+        if (c >= '0' && c <= '9') {
+            n = n * 16 + (c - '0');
+
+        } else if (c >= 'a' && c <= 'f') {
+            n = n * 16 + (c - 'a' + 10);
+
+        } else {
+            return 0;
+        }
+    }
+
+    if (i < OIDC_LOGIN_TIME_MIN || i == value->len) {
+        return 0;
+    }
+
+    time->data = value->data;
+    time->len = i;
+
+    *created = n;
+
+    return 1;
+}
+
+
+static oidc_rc_t
+oidc_login_aad(oidc_pool_t *pool, const oidc_str_t *time,
+    const oidc_str_t *state, oidc_str_t *aad)
+{
+    oidc_buf_t  b;
+
+    oidc_buf_init(&b, pool, time->len + 1 + state->len);
+    oidc_buf_str(&b, time);
+    oidc_buf_cstr(&b, ".");
+    oidc_buf_str(&b, state);
+
+    return oidc_buf_done(&b, aad);
+}
+
+
+static oidc_rc_t
+oidc_login_secret(const oidc_login_t *login, const char *label, u_char out[43])
+{
+    u_char     mac[32];
+    oidc_rc_t  rc;
+
+    rc = oidc_hmac_sha256(login->seed, label, strlen(label), mac);
+
+    if (rc == OIDC_OK) {
+        (void) oidc_b64url_encode_buf(out, mac, sizeof(mac));
+    }
+
+    oidc_wipe(mac, sizeof(mac));
+
+    return rc;
+}
