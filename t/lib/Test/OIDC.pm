@@ -475,6 +475,21 @@ sub fds {
 }
 
 
+# curl(@args): output of curl, for what our browser does not speak (HTTP/2);
+# its exit status is in $?.
+sub curl {
+	my ($self, @args) = @_;
+
+	open my $fh, '-|', 'curl', '-s', '--max-time', 20, @args
+		or die "curl: $!";
+	local $/;
+	my $out = <$fh>;
+	close $fh;
+
+	return $out;
+}
+
+
 # log(): text of error.log; access_log().
 sub log { return $_[0]->read_file('error.log') // ''; }
 sub access_log { return $_[0]->read_file('access.log') // ''; }
@@ -792,8 +807,9 @@ sub leaked_secrets {
 	my @secrets = grep { defined and !ref and length >= 12 } keys %seen;
 	my @found;
 
+	# An entry may have several lines: core's dump of the answer's header.
 	my @lines = grep { !/\[debug\] / or m{\[debug\] \S+: (?:\*\d+ )?oidc}i }
-		split /\n/, $self->log();
+		split m{^(?=\d{4}/\d\d/\d\d )}m, $self->log();
 	@lines = grep { my $line = $_;
 		!grep { $line =~ $_ } @{ $self->{allow_secret} } } @lines;
 
