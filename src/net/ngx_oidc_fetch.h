@@ -37,8 +37,8 @@ struct ngx_oidc_fetch_s {
     /* the request; what the pointers show must stay until done or cancel */
     ngx_str_t                url;
     ngx_str_t                accept;         /* empty: any */
-    ngx_str_t                ca_file;        /* NUL-terminated; empty: system */
-    ngx_str_t                crl_file;       /* NUL-terminated; empty: none */
+    ngx_str_t                ca_file;        /* with NUL; empty: system's */
+    ngx_str_t                crl_file;       /* with NUL; empty: none */
     ngx_msec_t               connect_timeout;
     ngx_msec_t               timeout;        /* of it all */
     size_t                   max;            /* bytes of body */

@@ -109,8 +109,9 @@ const oidc_jwks_t *ngx_oidc_idp_jwks(ngx_oidc_idp_t *idp);
  * NGX_AGAIN: done will be, exactly once, not inside, not after cancel, with
  * OIDC_OK (look again) or with why not: OIDC_FETCH_TIMEOUT when the time is
  * over, else what the attempt ended with.  NGX_DECLINED: refused at once, as
- * keys were asked for too recently (NGX_OIDC_IDP_KEYS), or as the next attempt
- * is further away than "timeout" (NGX_OIDC_IDP_READY).  NGX_ERROR: no memory.
+ * keys were asked for too recently (NGX_OIDC_IDP_KEYS), or as the provider
+ * failed and the next attempt is not near (NGX_OIDC_IDP_READY).  NGX_ERROR: no
+ * memory.
  */
 
 ngx_int_t ngx_oidc_idp_wait(ngx_oidc_idp_t *idp, ngx_oidc_idp_waiter_t *w,
@@ -118,8 +119,8 @@ ngx_int_t ngx_oidc_idp_wait(ngx_oidc_idp_t *idp, ngx_oidc_idp_waiter_t *w,
 void ngx_oidc_idp_cancel(ngx_oidc_idp_waiter_t *w);
 
 /*
- * "host" as in a URL, IPv6 in brackets, resolved as the system does it, into
- * *text as in a URL: "127.0.0.1" or "[::1]"; valid until the return to the
+ * "host", an IPv6 literal with or without brackets, resolved as the system
+ * does it, into *text as in a URL: "127.0.0.1" or "[::1]"; valid until the return to the
  * event loop.  NGX_OK; NGX_AGAIN: wait for NGX_OIDC_IDP_ADDR.  A literal is
  * its own address.
  */
