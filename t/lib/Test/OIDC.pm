@@ -39,12 +39,59 @@ package Test::OIDC;
 	$t->idp()->once(token => { status => 500 });
 	is($t->browser()->login('/')->status(), 502, 'TK-10: failed token call');
 
-The bed has its own POD in each module's comments; the parts are
+The parts, each described at the top of its file and above each method:
 
-	$t		this module: nginx, ports, files, logs
-	$t->idp()	Test::OIDC::Idp (+ Test::OIDC::Server): bending, records
+	$t		this file (ports, files, text of the configuration)
+			and Test::OIDC::Nginx (processes, logs)
+	$t->idp()	Test::OIDC::Idp: contents; ::Server: control;
+			::Message: how answers are sent
 	$t->backend()	Test::OIDC::Echo: what the backend was told
-	$t->browser()	Test::OIDC::Browser, ::Jar, ::Response
+	$t->browser()	Test::OIDC::Browser, ::Jar, ::Response, ::Bulk
+
+=head2 nginx
+
+	$t->conf($text)->run(); $t->reload($text or nothing); $t->restart();
+	$t->stop(); my $pid = $t->kill_worker(); my @pids = $t->workers();
+	my ($status, $output) = $t->conf_test($text);		# nginx -t
+	my $mark = $t->log_mark();
+	my $line = $t->wait_log(qr/reason/, 5, $mark);
+	my $true = $t->wait_for(sub { ... }, 5);
+	my $file = $t->write_file('key.pem', $content); $t->read_file($name);
+	$t->rss($pid); $t->fds($pid); $t->has('http_v2'); $t->curl(@args);
+	$t->allow_log(qr/an alert that this test provokes/);
+	$t->secret('a value that must not be logged');
+
+=head2 Browser
+
+	my $r = $b->get($path, headers => { Accept => undef, 'X-A' => 1 });
+	$r = $b->api($path, method => 'PUT', body => $bytes);	# fetch()
+	$r = $b->post($path, { name => 'value' });
+	$r = $b->login($path); my @answers = $b->history();
+	my $url = $b->start_login($path);	# callback URL, not yet opened
+	$r = $b->callback($url);
+	$r->status(), ->header($name), ->headers_all($name), ->body(), ->json(),
+		->location(), ->args() (of the location), ->error(), ->sent()
+	$b->cookie($name or qr//) { value, path, httponly, samesite, raw ... }
+	$b->cookies(), ->clear(), ->clone(), ->jar()->refused(), ->remove(qr//)
+	my $bytes = $b->raw("GET / HTTP/1.0\r\n\r\n");
+	my @logins = $b->parallel_logins(n => 1000, concurrency => 200,
+		path => '/');	# { ok, status, error, steps, time, browser }
+	my @answers = $b->parallel_get($path, n => 100, concurrency => 20);
+
+=head2 Provider
+
+	$idp->set(user => 'bob', iss => 1);
+	$idp->set(id_token => { alg => 'ES256', claims => { aud => 'x',
+		sub => undef, exp => { '$raw' => '1e300' } } });
+	$idp->set(id_token => { sign => 'flip' });	# empty none cut long ...
+	$idp->set(token => { expires_in => '300' }, metadata => { ... });
+	$idp->set(id_token => undef); $idp->reset();
+	$idp->answer(jwks => { status => 503 });	# until answer(jwks => undef)
+	$idp->once(token => { delay => 500, chunked => 1 });
+	$idp->once(token => { set => { id_token => { ... } } });
+	$idp->down(); $idp->up(); $idp->blackhole(1); $idp->rotate_keys();
+	$idp->count('token'); $idp->wait_count(jwks => 2, 5);
+	$idp->last('token')->{form}{code_verifier}; $idp->requests('userinfo');
 
 =head2 Placeholders of conf(), conf_test() and write_file()
 
@@ -72,15 +119,15 @@ whose text begins with "oidc", as in ngx_log_debug1(..., "oidc store: ...").
 use warnings;
 use strict;
 
+use base qw/ Test::OIDC::Nginx Test::OIDC::Checks /;
+
 use Cwd ();
 use Fcntl qw/ :flock /;
 use File::Path ();
 use File::Spec;
 use File::Temp ();
 use IO::Socket::INET;
-use POSIX qw/ WNOHANG /;
 use Test::More ();
-use Time::HiRes qw/ sleep time /;
 
 use Test::OIDC::Browser;
 use Test::OIDC::Echo;
@@ -290,7 +337,7 @@ sub allow_secret {
 }
 
 ###############################################################################
-# nginx.
+# Configuration text.
 
 # conf($text): writes nginx.conf.
 sub conf {
@@ -301,235 +348,6 @@ sub conf {
 	return $self;
 }
 
-
-# conf_test($text): (exit status, output) of nginx -t with that configuration;
-# status -1 when it died by a signal.
-sub conf_test {
-	my ($self, $text) = @_;
-
-	my $name = 'conf-test-' . ++$self->{conf_n};
-
-	local $self->{log_name} = $name;
-	$self->write_file("$name.conf", $text);
-
-	my $out = "$self->{dir}/$name.out";
-	my $pid = $self->_spawn($out, '-t', '-c', "$self->{dir}/$name.conf",
-		'-e', 'stderr');
-
-	waitpid $pid, 0;
-	my $status = $? & 127 ? -1 : $? >> 8;
-
-	return ($status, $self->read_file($out));
-}
-
-
-# run(): starts nginx, waits until it accepts connections; dies with the error
-# log when it does not come up.
-sub run {
-	my ($self) = @_;
-
-	my $dir = $self->{dir};
-
-	$self->{pid} = $self->_spawn("$dir/nginx.stderr", '-c',
-		"$dir/nginx.conf", '-g', 'daemon off;');
-
-	my @ports = $self->_listens();
-	my $end = time() + 30;
-
-	while (!$self->_ready(\@ports)) {
-		if (waitpid($self->{pid}, WNOHANG) != 0) {
-			delete $self->{pid};
-			die "nginx did not start:\n" . $self->log() . "\n"
-				. ($self->read_file('nginx.stderr') // '');
-		}
-
-		die "nginx does not listen:\n" . $self->log()
-			if time() > $end;
-		sleep 0.01;
-	}
-
-	return $self;
-}
-
-
-# reload($conf): SIGHUP, with another configuration if given; waits until new
-# workers serve and the old ones are gone or leaving.  False when nginx refused
-# the configuration.
-sub reload {
-	my ($self, $conf) = @_;
-
-	my %old = map { $_ => 1 } $self->workers();
-	my $at = length $self->log();
-	my $end = time() + 30;
-
-	$self->conf($conf) if defined $conf;
-	kill 'HUP', $self->{pid};
-
-	while (time() < $end) {
-		my @now = $self->workers();
-
-		return 1 if @now and !grep { $old{$_} } @now;
-		return if substr($self->log(), $at) =~ /\[emerg\]/;
-		sleep 0.01;
-	}
-
-	die "reload takes too long:\n" . $self->log();
-}
-
-
-# stop($signal): QUIT by default: open requests end first, at most 5 s; then
-# TERM, then KILL.  Returns the exit status of the master (undef: killed).
-sub stop {
-	my ($self, $signal) = @_;
-
-	my $pid = delete $self->{pid} or return;
-	local $?;
-
-	for ([ $signal // 'QUIT', 5 ], [ 'TERM', 30 ]) {
-		my ($name, $seconds) = @$_;
-		my $end = time() + $seconds;
-
-		kill $name, $pid;
-
-		while (time() < $end) {
-			my $reaped = waitpid $pid, WNOHANG;
-
-			# -1: the event loop's own handler was faster.
-			if ($reaped != 0) {
-				$self->{status} = $reaped == $pid ? $? : 0;
-				kill 'KILL', -$pid;
-				return $self->{status};
-			}
-			sleep 0.01;
-		}
-	}
-
-	kill 'KILL', -$pid;
-	waitpid $pid, 0;
-	$self->{killed} = 1;
-
-	return;
-}
-
-
-sub restart { my ($self) = @_; $self->stop(); return $self->run(); }
-
-
-# workers(): pids of the serving workers (not of those that are leaving).
-sub workers {
-	my ($self) = @_;
-
-	return grep { _cmdline($_) =~ /worker process$/ } $self->_children();
-}
-
-
-# leaving_workers(): pids of the workers of older configurations.
-sub leaving_workers {
-	my ($self) = @_;
-
-	return grep { _cmdline($_) =~ /is shutting down/ } $self->_children();
-}
-
-
-# kill_worker($pid): kills that worker (or the first) with SIGKILL, waits until
-# another one has taken its place; returns the pid that was.
-sub kill_worker {
-	my ($self, $pid) = @_;
-
-	my @old = $self->workers();
-	$pid //= $old[0];
-
-	$self->allow_log(qr/worker process $pid exited on signal 9/);
-	kill 'KILL', $pid;
-
-	my $end = time() + 10;
-
-	while (time() < $end) {
-		my @now = $self->workers();
-		return $pid if @now == @old and !grep { $_ == $pid } @now;
-		sleep 0.01;
-	}
-
-	die "no worker took the place of $pid";
-}
-
-
-# rss($pid): resident memory in bytes.
-sub rss {
-	my ($self, $pid) = @_;
-
-	my ($kb) = ($self->read_file("/proc/$pid/status") // '')
-		=~ /^VmRSS:\s+(\d+)/m;
-
-	return $kb ? $kb * 1024 : undef;
-}
-
-
-# fds($pid): number of open descriptors.
-sub fds {
-	my ($self, $pid) = @_;
-
-	my @fds = glob "/proc/$pid/fd/*";
-
-	return scalar @fds;
-}
-
-
-# curl(@args): output of curl, for what our browser does not speak (HTTP/2);
-# its exit status is in $?.
-sub curl {
-	my ($self, @args) = @_;
-
-	open my $fh, '-|', 'curl', '-s', '--max-time', 20, @args
-		or die "curl: $!";
-	local $/;
-	my $out = <$fh>;
-	close $fh;
-
-	return $out;
-}
-
-
-# log(): text of error.log; access_log().
-sub log { return $_[0]->read_file('error.log') // ''; }
-sub access_log { return $_[0]->read_file('access.log') // ''; }
-
-
-# log_mark(): position in error.log for wait_log() and log_since().
-sub log_mark { return -s "$_[0]{dir}/error.log" // 0; }
-sub log_since { return substr $_[0]->log(), $_[1]; }
-
-
-# wait_log(qr/../, $seconds, $mark): waits for a line in error.log (after the
-# mark); returns the line, or undef after 10 seconds.
-sub wait_log {
-	my ($self, $re, $seconds, $mark) = @_;
-
-	return $self->wait_for(sub {
-		my ($line) = grep { $_ =~ $re }
-			split /\n/, substr $self->log(), $mark // 0;
-		return $line;
-	}, $seconds);
-}
-
-
-# wait_for(sub { }, $seconds): polls until the code returns something true;
-# returns that, or undef after 10 seconds.
-sub wait_for {
-	my ($self, $code, $seconds) = @_;
-
-	my $end = time() + ($seconds // 10);
-
-	while () {
-		my $value = $code->();
-		return $value if $value;
-		return if time() > $end;
-		sleep 0.01;
-	}
-}
-
-###############################################################################
-# Configuration text.
 
 # expand($text): fills in the placeholders.
 sub expand {
@@ -590,108 +408,8 @@ sub _http {
 }
 
 
-sub _listens {
-	my ($self) = @_;
-
-	my $text = $self->read_file('nginx.conf');
-	my %port;
-
-	while ($text =~ /^\s*listen\s+(?!unix:)(?:[\w.*\[\]]*:)?(\d+)([^;]*);/gm) {
-		my ($port, $rest) = ($1, $2);
-		$port{$port} = 1 if $rest !~ /\b(?:quic|udp)\b/;
-	}
-
-	return keys %port;
-}
-
 ###############################################################################
-# Processes and ports.
-
-sub _spawn {
-	my ($self, $out, @args) = @_;
-
-	my $dir = $self->{dir};
-	my $pid = fork() // die "fork: $!";
-
-	return $pid if $pid;
-
-	setpgrp;
-	_die_with_parent();
-	open STDIN, '<', '/dev/null';
-	open STDOUT, '>>', $out;
-	open STDERR, '>>', $out;
-
-	for ([ ASAN_OPTIONS => 'asan' ], [ UBSAN_OPTIONS => 'ubsan' ],
-		[ LSAN_OPTIONS => '' ])
-	{
-		my ($name, $log) = @$_;
-		my @o = grep { length } $ENV{$name} // '', $log
-			? "log_path=$dir/$log" : (), $log eq 'ubsan'
-			? 'print_stacktrace=1' : ();
-		$ENV{$name} = join ':', @o if @o;
-	}
-
-	%ENV = (%ENV, %{ $self->{env} || {} });
-	@args = (@args, '-e', "$dir/error.log") if !grep { $_ eq '-e' } @args;
-
-	exec $self->{binary}, '-p', "$dir/", @args
-		or POSIX::_exit(127);
-}
-
-
-# prctl(PR_SET_PDEATHSIG, SIGTERM): a killed test leaves no nginx behind.
-sub _die_with_parent {
-	my $number = { x86_64 => 157, aarch64 => 167 }->{ (POSIX::uname())[4] };
-
-	syscall($number, 1, 15) if $number;
-}
-
-
-sub _ready {
-	my ($self, $ports) = @_;
-
-	return if !$self->workers();
-
-	for (@$ports) {
-		IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $_,
-			Timeout => 5) or return;
-	}
-
-	return 1;
-}
-
-
-sub _children {
-	my ($self) = @_;
-
-	my $master = $self->{pid} or return;
-	my $list = $self->read_file("/proc/$master/task/$master/children");
-
-	return split ' ', $list if defined $list;
-
-	my @children;
-
-	for my $stat (glob '/proc/[0-9]*/stat') {
-		my ($pid, $parent) = ($self->read_file($stat) // '')
-			=~ /^(\d+) \(.*\) \S (\d+)/s;
-		push @children, $pid if defined $parent and $parent == $master;
-	}
-
-	return sort { $a <=> $b } @children;
-}
-
-
-sub _cmdline {
-	my ($pid) = @_;
-
-	open my $fh, '<', "/proc/$pid/cmdline" or return '';
-	local $/;
-	my $text = <$fh> // '';
-	$text =~ s/[\0 ]+$//;
-
-	return $text;
-}
-
+# Binary, module and ports.
 
 sub _module {
 	my ($self) = @_;
@@ -759,68 +477,6 @@ sub _which {
 
 ###############################################################################
 # What every test file also asserts.
-
-# alerts(): lines of alert level and above that nobody has allowed.
-sub alerts {
-	my ($self) = @_;
-
-	my @lines = grep { /\[(?:alert|emerg|crit)\]/ } split /\n/,
-		$self->log() . "\n" . ($self->read_file('nginx.stderr') // '');
-
-	push @lines, 'nginx had to be killed' if $self->{killed};
-	push @lines, "nginx ended by a signal ($self->{status})"
-		if ($self->{status} // 0) & 127;
-
-	return grep { my $line = $_; !grep { $line =~ $_ } @{ $self->{allow} } }
-		@lines;
-}
-
-
-# sanitizer_errors(): reports of ASan, UBSan and LSan.
-sub sanitizer_errors {
-	my ($self) = @_;
-
-	my @lines;
-
-	for my $file (glob("$self->{dir}/asan* $self->{dir}/ubsan* "
-		. "$self->{dir}/*.log $self->{dir}/*.stderr $self->{dir}/*.out"))
-	{
-		push @lines, grep { /ERROR:\s\w*Sanitizer|runtime\serror:
-			|SUMMARY:\s\w*Sanitizer|LeakSanitizer/x }
-			split /\n/, $self->read_file($file) // '';
-	}
-
-	return @lines;
-}
-
-
-# leaked_secrets(): log lines with a secret in them.
-sub leaked_secrets {
-	my ($self) = @_;
-
-	my %seen = (%Test::OIDC::Jar::SEEN, %{ $self->{secrets} });
-
-	for my $idp (values %{ $self->{idp} }) {
-		$seen{$_} = 1 for eval { $idp->secrets() };
-	}
-
-	my @secrets = grep { defined and !ref and length >= 12 } keys %seen;
-	my @found;
-
-	# An entry may have several lines: core's dump of the answer's header.
-	my @lines = grep { !/\[debug\] / or m{\[debug\] \S+: (?:\*\d+ )?oidc}i }
-		split m{^(?=\d{4}/\d\d/\d\d )}m, $self->log();
-	@lines = grep { my $line = $_;
-		!grep { $line =~ $_ } @{ $self->{allow_secret} } } @lines;
-
-	while (my @some = splice @secrets, 0, 5000) {
-		my $any = join '|', map { quotemeta } @some;
-		push @found, grep { /$any/ } @lines;
-	}
-
-	return @found;
-}
-
 
 sub _check {
 	return if $checked or $owner != $$;

@@ -2,9 +2,9 @@ package Test::OIDC::Browser;
 
 # A browser as far as a gateway can tell: HTTP/1.1 with keep-alive, a cookie
 # jar, the header fields of a navigation or of a fetch().  It follows redirects
-# only when told to.  Every host name is connected to at 127.0.0.1 (or `connect`)
-# and the URL's port, so tests can use any name.  Test::OIDC::Bulk has the
-# asynchronous counterpart for many of them at once.
+# only when told to.  Every host name is connected to at 127.0.0.1 (or at
+# `connect`) and the URL's port, so tests can use any name.  Test::OIDC::Bulk has
+# the asynchronous counterpart for many of them at once.
 
 use warnings;
 use strict;
@@ -40,9 +40,8 @@ sub new {
 # [ [ name, value ] ... ] (appended), site => Sec-Fetch-Site, no_cookies => 1,
 # cookie => the whole Cookie field, redirects => n to follow, mode => 'plain'
 # (no Sec-Fetch fields), 'navigate', 'api'.
-sub get { my ($self, $url, %o) = @_; return $self->request(GET => $url, %o); }
-
-sub head { my ($self, $url, %o) = @_; return $self->request(HEAD => $url, %o); }
+sub get { my $self = shift; return $self->request(GET => @_); }
+sub head { my $self = shift; return $self->request(HEAD => @_); }
 
 
 sub post {
@@ -96,8 +95,9 @@ sub follow {
 
 	for (1 .. $max // $self->{max}) {
 		last if !$res->is_redirect();
-		$res = $self->request('GET', $self->absolute($res->location()),
-			site => $self->{same_site} ? 'same-site' : 'cross-site');
+		$res = $self->get($self->absolute($res->location()),
+			site => $self->{same_site} ? 'same-site'
+				: 'cross-site');
 	}
 
 	return $res;
@@ -128,7 +128,8 @@ sub start_login {
 }
 
 
-# callback($url, %o): opens a callback URL as a browser coming from the provider.
+# callback($url, %o): opens a callback URL as a browser does that comes from
+# the provider.
 sub callback {
 	my ($self, $url, %o) = @_;
 
@@ -154,7 +155,8 @@ sub clone {
 
 
 # raw($bytes, %o): sends bytes, returns everything that comes back until the
-# server closes, or `timeout` seconds (2) of silence, or until => qr/../ matches.
+# server closes, or `timeout` seconds (2) of silence, or until => qr/../
+# matches.
 # half_close => 1: shuts the sending side first.  url => where to.
 sub raw {
 	my ($self, $bytes, %o) = @_;

@@ -23,7 +23,8 @@ sub handle {
 	utf8::upgrade($body);
 
 	return { content_type => 'application/json', json => {
-		(map { $_ => $req->{$_} } qw/ method uri path version headers /),
+		(map { $_ => $req->{$_} }
+			qw/ method uri path version headers /),
 		body => $body, body_length => length $req->{body} } };
 }
 

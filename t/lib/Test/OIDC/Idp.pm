@@ -457,7 +457,7 @@ sub _bad_client {
 
 	if (($req->{h}{authorization} // '') =~ /^Basic (\S+)$/i) {
 		($id, $secret) = map { (keys %{
-			Test::OIDC::Server::form_decode($_) })[0] }
+			Test::OIDC::Message::form_decode($_) })[0] }
 			map { s/=/%3D/gr =~ s/&/%26/gr } split /:/,
 			decode_base64($1), 2;
 		$how = 'client_secret_basic';

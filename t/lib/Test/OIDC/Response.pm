@@ -95,10 +95,10 @@ sub json { return JSON::XS->new->utf8->decode($_[0]{body}); }
 sub args {
 	my ($self) = @_;
 
-	require Test::OIDC::Server;
+	require Test::OIDC::Message;
 	my (undef, $query) = split /\?/, $self->location() // '', 2;
 
-	return Test::OIDC::Server::form_decode(($query // '') =~ s/#.*//sr);
+	return Test::OIDC::Message::form_decode(($query // '') =~ s/#.*//sr);
 }
 
 
