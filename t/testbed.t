@@ -17,12 +17,11 @@ use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
-use Test::OIDC::Keys qw/ b64u b64u_decode certificate jwk jws json_text key /;
+use Test::OIDC::Keys qw/ b64u b64u_decode /;
 
 ###############################################################################
 
-my $t = Test::OIDC->new(module => 0, workers => 2)->plan(152);
-my $ssl = certificate('good');
+my $t = Test::OIDC->new(module => 0, workers => 2)->plan(158);
 
 $t->conf(<<"EOF")->run();
 %%GLOBALS%%
@@ -54,8 +53,8 @@ http {
     }
     server {
         listen 127.0.0.1:%%PORT_1%% ssl;
-        ssl_certificate $ssl->{cert};
-        ssl_certificate_key $ssl->{key};
+        ssl_certificate %%CERT%%;
+        ssl_certificate_key %%CERT_KEY%%;
         location / {
             add_header Set-Cookie "__Host-a=1; Secure; Path=/";
             return 200 "\$ssl_server_name";
@@ -371,6 +370,16 @@ is(($idp->requests('jwks'))[0]{args}{a}, 'b', 'bed: recorded argument');
 my $tls = $t->idp('tls', tls => 1);
 like($tls->issuer(), qr/^https:/, 'idp: TLS issuer');
 is($b->get($tls->endpoint_url('jwks'))->status(), 200, 'idp: TLS');
+
+for my $name (qw/ good expired future wronghost selfsigned otherca /) {
+	my $bad = $t->idp($name, tls => $name);
+	my $careful = $t->browser(tls => { SSL_verify_mode => 1,
+		SSL_ca_file => $t->expand('%%CA%%'),
+		SSL_verifycn_scheme => 'http', SSL_verifycn_name => 'localhost' });
+
+	is($careful->get($bad->endpoint_url('jwks'))->status(),
+		$name eq 'good' ? 200 : 0, "idp: TLS with a certificate: $name");
+}
 
 ###############################################################################
 # Logins at once.

@@ -102,6 +102,9 @@ The parts, each described at the top of its file and above each method:
 	%%IDP%%		issuer of the provider; %%IDP_name%% of idp('name')
 	%%PROVIDER%%	issuer, client_id, client_secret; %%PROVIDER_name%%
 	%%BACKEND%%	127.0.0.1:port of the echo backend
+	%%CA%%		file of the CA that has signed the good certificates
+	%%CERT%% %%CERT_KEY%%	certificate for localhost, 127.0.0.1 and
+			*.example.test, for a TLS listener
 	%%TESTDIR%% %%MODULE%%
 
 =head2 Environment
@@ -123,6 +126,7 @@ use base qw/ Test::OIDC::Nginx Test::OIDC::Checks /;
 
 use Cwd ();
 use Fcntl qw/ :flock /;
+use File::Copy ();
 use File::Path ();
 use File::Spec;
 use File::Temp ();
@@ -359,12 +363,27 @@ sub expand {
 	$text =~ s/%%IDP(?:_(\w+))?%%/$self->idp($1)->issuer()/ge;
 	$text =~ s/%%PROVIDER(?:_(\w+))?%%/$self->idp($1)->nginx_conf()/ge;
 	$text =~ s/%%BACKEND%%/$self->backend()->address()/ge;
+	$text =~ s/%%(CA|CERT|CERT_KEY)%%/$self->_pem($1)/ge;
 	$text =~ s/%%TESTDIR%%/$self->{dir}/g;
 	$text =~ s/%%MODULE%%/$self->{module} || ''/ge;
 
 	die "unknown placeholder $1" if $text =~ /(%%\w+%%)/;
 
 	return $text;
+}
+
+
+# A copy in the test directory, which workers of any user can read.
+sub _pem {
+	my ($self, $what) = @_;
+
+	my $member = { CA => 'ca', CERT => 'cert', CERT_KEY => 'key' }->{$what};
+	my $name = "$self->{dir}/$member.pem";
+
+	File::Copy::copy(Test::OIDC::Keys::certificate('good')->{$member},
+		$name) or die "$name: $!" if !-e $name;
+
+	return $name;
 }
 
 

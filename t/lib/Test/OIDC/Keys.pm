@@ -42,6 +42,7 @@ our %ALG = (
 
 my %curve = (p256 => 'secp256r1', p384 => 'secp384r1', p521 => 'secp521r1');
 my %cache;
+my %public;
 
 ###############################################################################
 
@@ -63,11 +64,10 @@ sub key {
 sub jwk {
 	my ($key, %members) = @_;
 
-	my $jwk = $key->export_key_jwk('public', 1);
-	delete $jwk->{key_ops};
-	delete $jwk->{ext};
+	my $public = $public{$key} ||= [ $key,
+		$key->export_key_jwk('public', 1) ];
 
-	return merge($jwk, \%members);
+	return merge({ %{ $public->[1] } }, \%members);
 }
 
 
