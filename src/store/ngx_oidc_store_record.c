@@ -459,7 +459,6 @@ ngx_oidc_shm_collect(ngx_oidc_shm_t *sh)
         next = number;
 
         for (n = ngx_oidc_shm_nblocks(rec->len); n > 0; n--) {
-            rec->last = next;
             block = ngx_oidc_shm_block(sh, next);
             block->reached = 1;
             next = block->next;
