@@ -1,0 +1,332 @@
+#!/usr/bin/perl
+
+# The whole way with nothing faked: conf/nginx.conf as it stands, a real
+# Keycloak with keycloak/demo-realm.json, the demo's backend, a real Chromium.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use lib 't/lib';
+use Test::OIDC;
+use Test::OIDC::Chromium;
+use Test::OIDC::Keycloak;
+
+use Crypt::JWT qw/ decode_jwt encode_jwt /;
+use Crypt::PK::RSA;
+use HTTP::Tiny;
+use IO::Socket::INET;
+use JSON::PP;
+use Time::HiRes qw/ sleep time /;
+
+###############################################################################
+
+my $t = Test::OIDC->new();
+
+for my $why (Test::OIDC::Keycloak::missing(), Test::OIDC::Chromium::missing()) {
+	$t->skip_all($why) if $why;
+}
+
+$t->plan(48);
+
+my $gateway = 'http://localhost:' . $t->port(0);
+my $second = 'http://localhost:' . $t->port(1);
+my ($keycloak_port, $backend_port) = ($t->free_port(), $t->free_port());
+my $http = HTTP::Tiny->new(max_redirect => 0);
+
+prepare();
+
+my $kc = Test::OIDC::Keycloak->start(gateway => $gateway,
+	port => $keycloak_port, dir => $t->testdir() . '/keycloak',
+	secret => read_line('keys/client_secret'));
+
+$t->secret($kc->secret(), read_line('keys/cookie.key'));
+$t->write_file('local/userinfo.conf', userinfo_conf());
+my $backend = start_backend();
+$t->run();
+
+my $browser = Test::OIDC::Chromium->start();
+my $page;
+
+###############################################################################
+
+# Nobody is logged in.
+
+is(get('/healthz')->{status}, 200, 'L11: an open location asks nobody');
+is(get('/api/me')->{status}, 401, 'F05: an API gets 401');
+like(get('/api/me')->{headers}{'www-authenticate'}, qr/^Bearer/i,
+	'F05: with a challenge');
+
+# A person opens a page and lands on Keycloak's own login page.
+
+my $asked = "$gateway/reports/2026?tag=a%20b&x=%C3%A9";
+my $alice = $browser->tab('alice');
+
+$page = $alice->goto($asked);
+
+is($page->{status}, 200, 'F01: the protected page leads to a page');
+like($page->{url}, qr!^\Q${\ $kc->issuer()}\E/protocol/openid-connect/auth\?!,
+	'F01: which is Keycloak\'s');
+like($alice->title(), qr/Sign in to Demo realm/, 'F01: its login page');
+like($page->{url}, qr/[?&]code_challenge_method=S256(&|$)/, 'F04: PKCE S256');
+like($page->{url}, qr/[?&]state=[\w-]{43,}(&|$)/, 'F02: state');
+like($page->{url}, qr/[?&]nonce=[\w-]{43,}(&|$)/, 'F02: nonce');
+
+# Logs in and is back where it wanted to go.
+
+my $start = time();
+$page = log_in($alice, 'alice');
+
+is($page->{url}, $asked, 'F07: back at the page asked for, query included');
+is($alice->text('#uri'), '/reports/2026?tag=a%20b&x=%C3%A9',
+	'F07: the backend is asked for it unchanged');
+is($alice->text('#who'), 'Alice Liddell', 'S14: the backend knows the user');
+is($alice->text('#x-username'), 'alice', 'S14: user name');
+is($alice->text('#x-email'), 'alice@example.org', 'S14: e-mail');
+is($alice->text('#x-groups'), '["staff"]', 'S14: groups as JSON');
+isnt($alice->text('#x-user'), '', 'S14: subject');
+
+# What the browser was given.
+
+my @trail = @{ $alice->trail() };
+my @callback = grep { $_->{url} =~ m!^\Q$gateway\E/oidc_callback! } @trail;
+my ($cookie, @more) = @{ $alice->cookies("$gateway/") };
+my @set = map { @{ $_->{set_cookie} || [] } }
+	grep { $_->{url} =~ /^\Q$gateway\E/ } @trail;
+
+is(scalar @callback, 1, 'F13: one callback');
+like($callback[0]{url}, qr/[?&]iss=/, 'F13: with the issuer in it');
+is_deeply(\@more, [], 'S02: one cookie stays, that of the session');
+is($cookie->{name}, 'NGX_OIDC_SESSION', 'S02: its name');
+ok($cookie->{httpOnly}, 'S02: HttpOnly');
+is($cookie->{sameSite}, 'Lax', 'S02: SameSite');
+like($cookie->{value}, qr/^[\w-]{22,64}$/, 'S02: a handle, not a token');
+is(scalar(grep { /eyJ/ } @set), 0, 'S02: no token in any cookie');
+is($alice->script_sees()->{cookie}, '', 'S02: no cookie for scripts');
+unlike($alice->content(), qr/eyJ/, 'S02: no token on the page');
+
+$t->secret($cookie->{value});
+
+# The page loaded above was alice's first request of this minute.
+
+my @codes = @{ $alice->fetch('/api/me', 30) };
+my ($first) = grep { $codes[$_] == 429 } 0 .. $#codes;
+my $refill = int((time() - $start) / 3) + 1;
+
+cmp_ok($first // 999, '>=', 19, 'B16: 20 requests of a user pass at once');
+cmp_ok($first // 999, '<=', 19 + $refill, 'B16: the 21st gets 429');
+
+# Another user is not touched, and neither is alice by his login.
+
+my $bob = $browser->tab('bob');
+
+$bob->goto("$gateway/");
+$page = log_in($bob, 'bob');
+
+is($page->{status}, 200, 'B16: another user is not touched');
+is($bob->text('#who'), 'Bob Dodgson', 'F10: his own session');
+is($bob->fetch('/api/me')->[0], 200, 'B16: his requests pass');
+
+# Keycloak fetches our /jwks: to check what we sign, to encrypt to us.
+
+my $jwks = decode_json(get('/jwks')->{content});
+my ($sign) = grep { $_->{use} eq 'sig' } @{ $jwks->{keys} };
+my ($encrypt) = grep { $_->{use} eq 'enc' } @{ $jwks->{keys} };
+
+my ($status, $answer) = $kc->grant(grant_type => 'client_credentials',
+	client_id => 'gateway-jwks',
+	client_assertion_type =>
+		'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+	client_assertion => assertion('gateway-jwks', $sign->{kid}));
+
+is($status, 200, 'R01 R02: Keycloak accepts an assertion signed by our key')
+	or diag(explain($answer));
+is(jwks_fetches(), 2, 'R01: having fetched /jwks itself');
+
+($status, $answer) = $kc->grant(grant_type => 'password', scope => 'openid',
+	client_id => 'gateway-encrypted', client_secret => $kc->secret(),
+	username => 'alice', password => 'alice');
+
+is($status, 200, 'R01 R02: Keycloak encrypts an ID token to our key')
+	or diag(explain($answer));
+
+my ($header, $inner) = decode_jwt(token => $answer->{id_token},
+	key => private_key('encrypt'), decode_header => 1, decode_payload => 0);
+
+is($header->{kid}, $encrypt->{kid}, 'R02: naming the key of /jwks');
+is(decode_jwt(token => $inner, kid_keys => $kc->keys())
+	->{preferred_username}, 'alice', 'R02: our private key opens it');
+
+# Logout, which the limit does not hold up: here, at Keycloak, and back.
+
+$alice->trail();
+$page = $alice->follow('#logout');
+@trail = @{ $alice->trail() };
+
+is($page->{url}, "$gateway/logged-out", 'L05: logged out, at the final page');
+ok((grep { $_->{url} =~ m!/openid-connect/logout\?.*id_token_hint=! } @trail),
+	'L03: by way of Keycloak, which is told whose session it is');
+is_deeply($alice->cookies("$gateway/"), [], 'L02: the cookies are gone');
+is(scalar @{ $kc->events('LOGOUT') }, 1, 'L03: Keycloak has ended its session');
+
+$page = $alice->goto("$gateway/");
+
+like($alice->title(), qr/Sign in to Demo realm/, 'L02: asked to log in again');
+is($bob->fetch('/api/me')->[0], 200, 'L02: the other user stays');
+
+# Userinfo as a signed JWT, from a client of its own on another server.
+
+my $client = $kc->client('gateway-userinfo-jwt');
+$client->{redirectUris} = [ "$second/*" ];
+$kc->update_client($client);
+
+my $carol = $browser->tab('userinfo');
+
+$carol->goto("$second/");
+$page = log_in($carol, 'alice');
+
+is($page->{status}, 200, 'V14: userinfo as a signed JWT is accepted');
+is($carol->text('#x-email'), 'alice@example.org', 'V13: and used');
+like($carol->text('#x-userinfo'), qr/"email":\s*"alice\@example\.org"/,
+	'V13: as a variable too');
+
+# The same client, but Keycloak no longer signs: a downgrade.
+
+delete $client->{attributes}{'user.info.response.signature.alg'};
+$client->{attributes}{'user.info.response.signature.alg'} = '';
+$kc->update_client($client);
+
+my $downgraded = $browser->tab('downgraded');
+
+$downgraded->goto("$second/");
+$page = log_in($downgraded, 'bob');
+
+is($page->{status}, 502, 'UI-5: plain userinfo where a JWT was agreed');
+is_deeply([ grep { $_->{name} eq 'NGX_OIDC_SESSION' }
+	@{ $downgraded->cookies("$second/") } ], [], 'ID-20: no session then');
+
+like($t->log(), qr/userinfo/, 'O04: the log says why');
+
+$browser->stop();
+kill 'TERM', $backend;
+waitpid $backend, 0;
+$kc->stop();
+
+###############################################################################
+
+# conf/nginx.conf in the test directory, its logs where the bed looks for them.
+sub prepare {
+	my $dir = $t->testdir();
+	my $module = $t->{module} || 'static';
+
+	mkdir "$dir/logs";
+	symlink '../error.log', "$dir/logs/error.log";
+	symlink '../access.log', "$dir/logs/access.log";
+
+	system('conf/demo/prepare', '--dir', $dir, '--module', $module,
+		'--gateway', $t->port(0), '--keycloak', $keycloak_port,
+		'--backend', $backend_port) == 0 or die 'conf/demo/prepare';
+}
+
+
+# A second server beside that of nginx.conf, for userinfo.
+sub userinfo_conf {
+	my $port = $t->port(1);
+
+	return <<"EOF";
+oidc_provider userinfo {
+	issuer ${\ $kc->issuer() };
+	client_id gateway-userinfo-jwt;
+	client_secret_file keys/client_secret;
+	scope openid email;
+	cookie_name NGX_OIDC_SESSION;
+	userinfo on;
+	userinfo_signed_response_alg RS256;
+}
+server {
+	listen 127.0.0.1:$port;
+	server_name localhost;
+	oidc_base_url $second;
+	auth_oidc userinfo;
+	location / {
+		proxy_set_header X-User \$oidc_claim_sub;
+		proxy_set_header X-Email \$oidc_claim_email;
+		proxy_set_header X-Userinfo \$oidc_userinfo;
+		proxy_pass http://backend;
+	}
+}
+EOF
+}
+
+
+sub start_backend {
+	my $pid = fork() // die "fork: $!";
+
+	if ($pid == 0) {
+		no warnings 'exec';
+		exec 'setpriv', '--pdeathsig', 'TERM', 'conf/demo/backend',
+			$backend_port;
+		POSIX::_exit(127);
+	}
+
+	for (1 .. 500) {
+		return $pid if IO::Socket::INET->new(
+			PeerAddr => "127.0.0.1:$backend_port");
+		sleep 0.02;
+	}
+
+	die 'the backend does not start';
+}
+
+
+sub log_in {
+	my ($tab, $user) = @_;
+
+	$tab->fill('#username', $user);
+	$tab->fill('#password', $user);
+
+	return $tab->follow('#kc-login');
+}
+
+
+sub get { return $http->get($gateway . $_[0]); }
+
+
+sub read_line {
+	my ($name) = @_;
+
+	my $line = $t->read_file($name);
+	chomp $line;
+
+	return $line;
+}
+
+
+sub private_key {
+	my ($name) = @_;
+
+	return Crypt::PK::RSA->new($t->testdir() . "/keys/$name.pem");
+}
+
+
+# assertion($client, $kid): RFC 7523, for the realm.
+sub assertion {
+	my ($client, $kid) = @_;
+
+	return encode_jwt(alg => 'RS256', key => private_key('sign'),
+		extra_headers => { kid => $kid },
+		payload => { iss => $client, sub => $client,
+			aud => $kc->issuer(), jti => "$$-" . time(),
+			iat => int(time()), exp => int(time()) + 60 });
+}
+
+
+# One of them is this test's own.
+sub jwks_fetches {
+	return scalar(() = $t->access_log() =~ m!"GET /jwks"!g);
+}
+
+###############################################################################
