@@ -107,6 +107,10 @@ oidc_claims_find(const oidc_str_t *flat, const oidc_str_t *name,
     size_t         nlen, vlen;
     const u_char  *p, *end;
 
+    if (flat->len == 0 || name->len == 0) {
+        return 0;
+    }
+
     p = flat->data;
     end = p + flat->len;
 
@@ -140,7 +144,7 @@ oidc_claims_text_ok(const oidc_str_t *text)
     const u_char  *p, *end;
 
     p = text->data;
-    end = p + text->len;
+    end = (text->len != 0) ? p + text->len : p;
 
     while (p < end) {
 

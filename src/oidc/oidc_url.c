@@ -49,6 +49,10 @@ oidc_url_parse(const oidc_str_t *text, oidc_url_t *url)
 
     memset(url, 0, sizeof(oidc_url_t));
 
+    if (text->len == 0) {
+        return OIDC_ARGS;
+    }
+
     p = text->data;
     end = p + text->len;
 
@@ -204,6 +208,10 @@ oidc_args_next(oidc_str_t *rest, oidc_str_t *name, oidc_str_t *value)
 {
     u_char  *p, *end, *last, *eq;
 
+    if (rest->len == 0) {
+        return 0;
+    }
+
     p = rest->data;
     end = p + rest->len;
 
@@ -260,7 +268,7 @@ oidc_form_decode(oidc_pool_t *pool, const oidc_str_t *in, oidc_str_t *out)
     out->data = dst;
 
     p = in->data;
-    end = p + in->len;
+    end = (in->len != 0) ? p + in->len : p;
 
     while (p < end) {
 
@@ -343,7 +351,8 @@ oidc_return_path(const oidc_str_t *uri, oidc_str_t *path)
         }
     }
 
-    if (cut.len > OIDC_RETURN_MAX || !oidc_url_target_ok(&cut)) {
+    if (cut.len == 0 || cut.len > OIDC_RETURN_MAX || !oidc_url_target_ok(&cut))
+    {
         cut = (oidc_str_t) oidc_string("/");
     }
 
@@ -358,7 +367,7 @@ oidc_host_ok(const oidc_str_t *host)
 
     memset(&url, 0, sizeof(oidc_url_t));
 
-    return oidc_url_authority(host, &url);
+    return host->len != 0 && oidc_url_authority(host, &url);
 }
 
 

@@ -1,0 +1,653 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * URLs, arguments and the return-target validator: a table of hostile targets,
+ * the ordinary ones that must come back byte for byte, and the grammar of what
+ * operators and providers give.
+ */
+
+
+#include "tap.h"
+
+#include "oidc_url.h"
+
+
+#define ABS  "https://gw.example:8443"
+
+
+typedef struct {
+    const char  *in;
+    const char  *out;       /* NULL: refused */
+} target_t;
+
+
+/* with the base https://gw.example:8443 */
+
+static const target_t  hostile[] = {
+
+    /* another authority in disguise */
+    { "", NULL },
+    { "//h", NULL },
+    { "//h/x", NULL },
+    { "///h", NULL },
+    { "////h", NULL },
+    { "//", NULL },
+    { "//gw.example:8443/x", NULL },
+    { "/\\h", NULL },
+    { "\\/h", NULL },
+    { "\\\\h", NULL },
+    { "\\\\\\\\h", NULL },
+    { "/x\\..\\\\h", NULL },
+    { "/\\/h", NULL },
+    { "//\\h", NULL },
+    { "/x?y=\\", NULL },
+    { "/%5ch", NULL },
+    { "/%5C%5Ch", NULL },
+    { "/x/%5c/h", NULL },
+    { "/%2fh", NULL },
+    { "/%2Fh", NULL },
+    { "/%2f%2fh", NULL },
+    { "%2f%2fh", NULL },
+    { "/%2f/h", NULL },
+
+    /* dot segments that leave "//h" behind */
+    { "/.//h", NULL },
+    { "/..//h", NULL },
+    { "/././/h", NULL },
+    { "/../..//h", NULL },
+    { "/x/..//h", NULL },
+    { "/x/../..//h", NULL },
+    { "/x/y/../..//h", NULL },
+    { "/x/.././/h", NULL },
+    { "/%2e//h", NULL },
+    { "/%2e%2e//h", NULL },
+    { "/.%2e//h", NULL },
+    { "/%2E.//h", NULL },
+    { "/x/%2e%2e//h", NULL },
+    { "/x/%2e%2e%2fh/..%2f%2fh", NULL },
+    { "/x%2f..//h", NULL },
+    { "/x/..%2f/h", NULL },
+    { "/x/..%2f%2fh", NULL },
+    { "/a%2fb/..//h", NULL },
+    { "/.//", NULL },
+    { "/..//", NULL },
+    { "/x/..//..//h", NULL },
+
+    /* controls, raw and encoded, and what browsers drop */
+    { "/\th", NULL },
+    { "/\t/h", NULL },
+    { "\t//h", NULL },
+    { "/\n/h", NULL },
+    { "/\r/h", NULL },
+    { "/\r\nSet-Cookie: a=b", NULL },
+    { " /x", NULL },
+    { " //h", NULL },
+    { "/x y", NULL },
+    { "/x ", NULL },
+    { "/\x01/h", NULL },
+    { "/\x1f", NULL },
+    { "/\x7f", NULL },
+    { "/x?\x7f", NULL },
+    { "/x?a\nb", NULL },
+    { "/%09/h", NULL },
+    { "/%00/h", NULL },
+    { "/x%00", NULL },
+    { "/%0d%0aSet-Cookie:a=b", NULL },
+    { "/%0A/h", NULL },
+    { "/%1f", NULL },
+    { "/%7f", NULL },
+    { "/%7F", NULL },
+
+    /* malformed escapes in a path */
+    { "/%", NULL },
+    { "/%4", NULL },
+    { "/%4?x", NULL },
+    { "/%zz", NULL },
+    { "/%4g", NULL },
+    { "/%g4", NULL },
+    { "/%%34", NULL },
+
+    /* bytes beyond ASCII: look-alikes of "/" and ".", and any other */
+    { "/\xe2\x81\x84h", NULL },
+    { "/\xef\xbc\x8fh", NULL },
+    { "/\xe3\x80\x82h", NULL },
+    { "\xef\xbc\x8f\xef\xbc\x8fh", NULL },
+    { "/\xc0\xaf", NULL },
+    { "/caf\xc3\xa9", NULL },
+    { "/\x80", NULL },
+    { "/x?q=\xc3\xa9", NULL },
+
+    /* schemes */
+    { "http:h", NULL },
+    { "https:h", NULL },
+    { "https:/h", NULL },
+    { "http:/h", NULL },
+    { "https:///h", NULL },
+    { "https:", NULL },
+    { "https://", NULL },
+    { "https:/gw.example:8443/x", NULL },
+    { "https:gw.example:8443/x", NULL },
+    { "https:\\\\gw.example:8443/x", NULL },
+    { "https:/\\gw.example:8443/x", NULL },
+    { "javascript:alert(1)", NULL },
+    { "JaVaScript:alert(1)", NULL },
+    { "javascript://gw.example:8443/%0aalert(1)", NULL },
+    { "data:text/html,x", NULL },
+    { "vbscript:x", NULL },
+    { "file:///etc/passwd", NULL },
+    { "ftp://gw.example:8443/x", NULL },
+    { "httpss://gw.example:8443/x", NULL },
+    { "https ://gw.example:8443/x", NULL },
+    { "hxxps://gw.example:8443/x", NULL },
+    { ":", NULL },
+    { "://gw.example:8443/x", NULL },
+
+    /* relative */
+    { "x", NULL },
+    { "x/y", NULL },
+    { "./x", NULL },
+    { "../x", NULL },
+    { "?x", NULL },
+    { "#x", NULL },
+    { "gw.example:8443/x", NULL },
+    { ".gw.example", NULL },
+    { "@h", NULL },
+
+    /* fragments */
+    { "/x#y", NULL },
+    { "/x?y#z", NULL },
+    { ABS "/x#y", NULL },
+
+    /* user-info, suffixes, other hosts and ports of an absolute URL */
+    { "https://h/x", NULL },
+    { "https://us@gw.example:8443/x", NULL },
+    { "https://gw.example:8443@h/x", NULL },
+    { "https://gw.example:8443@h", NULL },
+    { "https://gw.example:8443:pw@h/x", NULL },
+    { "https://gw.example:8443%40h/x", NULL },
+    { "https://gw.example:8443.h/x", NULL },
+    { "https://gw.example.h:8443/x", NULL },
+    { "https://h.gw.example:8443/x", NULL },
+    { "https://hgw.example:8443/x", NULL },
+    { "https://gw.exampleh:8443/x", NULL },
+    { "https://gw.example.:8443/x", NULL },
+    { "https://gw.example/x", NULL },
+    { "https://gw.example:443/x", NULL },
+    { "https://gw.example:84430/x", NULL },
+    { "https://gw.example:08443/x", NULL },
+    { "https://gw.example:+8443/x", NULL },
+    { "https://gw.example:/x", NULL },
+    { "https://gw.example:65537/x", NULL },
+    { "https://gw.example:4294975739/x", NULL },
+    { "http://gw.example:8443/x", NULL },
+    { ABS "\\@h/x", NULL },
+    { ABS "\\.h/x", NULL },
+    { ABS "?x", NULL },
+    { ABS "?@h/", NULL },
+    { ABS "#@h/", NULL },
+    { ABS "//h", NULL },
+    { ABS "/\\h", NULL },
+    { ABS "/.//h", NULL },
+    { ABS "/%2fh", NULL },
+    { ABS "/%0a", NULL },
+    { "https://gw\xe3\x80\x82" "example:8443/x", NULL },
+    { "https://gw.example%00.h:8443/x", NULL },
+    { "https://[::1]:8443/x", NULL },
+    { NULL, NULL }
+};
+
+
+static const target_t  good[] = {
+    { "/", "/" },
+    { "/x", "/x" },
+    { "/x?", "/x?" },
+    { "/?", "/?" },
+    { "/x?y=1&z=%2F%2Fh", "/x?y=1&z=%2F%2Fh" },
+    { "/x?//h", "/x?//h" },
+    { "/x?u=https://h/", "/x?u=https://h/" },
+    { "/x?/.//h", "/x?/.//h" },
+    { "/a/../b", "/a/../b" },
+    { "/..", "/.." },
+    { "/.", "/." },
+    { "/./", "/./" },
+    { "/../", "/../" },
+    { "/../x", "/../x" },
+    { "/a//b", "/a//b" },
+    { "/a/", "/a/" },
+    { "/a//", "/a//" },
+    { "/a/./b//c", "/a/./b//c" },
+    { "/...//h", "/...//h" },
+    { "/.x//h", "/.x//h" },
+    { "/..x//h", "/..x//h" },
+    { "/%2e%2e%2e//h", "/%2e%2e%2e//h" },
+    { "/.//../h", "/.//../h" },
+    { "/api/v4/projects/group%2Fname", "/api/v4/projects/group%2Fname" },
+    { "/a%20b/%C3%A9?q=%C3%A9+x", "/a%20b/%C3%A9?q=%C3%A9+x" },
+    { "/%7euser/%7Euser/~user", "/%7euser/%7Euser/~user" },
+    { "/x?note=a%0D%0Ab", "/x?note=a%0D%0Ab" },
+    { "/x?half=100%", "/x?half=100%" },
+    { "/@h", "/@h" },
+    { "/:80", "/:80" },
+    { "/x;p=1,2!$'()*", "/x;p=1,2!$'()*" },
+    { "/%e2%81%84h", "/%e2%81%84h" },
+    { ABS "/x?y=%41", "/x?y=%41" },
+    { ABS, "/" },
+    { ABS "/", "/" },
+    { "HTTPS://GW.Example:8443/X", "/X" },
+    { NULL, NULL }
+};
+
+
+static void test_targets(void);
+static void test_paths(void);
+static void test_parse(void);
+static void test_origin(void);
+static void test_loopback(void);
+static void test_host(void);
+static void test_args(void);
+static void test_forms(void);
+
+
+int
+main(void)
+{
+    test_targets();
+    test_paths();
+    test_parse();
+    test_origin();
+    test_loopback();
+    test_host();
+    test_args();
+    test_forms();
+
+    return done_testing();
+}
+
+
+static void
+test_targets(void)
+{
+    oidc_rc_t        rc;
+    oidc_str_t       in, out;
+    oidc_url_t       base;
+    const target_t  *t;
+
+    in = tap_str(ABS);
+    is_rc(oidc_url_parse(&in, &base), OIDC_OK, "B01: base");
+
+    for (t = hostile; t->in != NULL; t++) {
+        in = tap_str(t->in);
+        out = tap_str("untouched");
+
+        rc = oidc_return_target(&in, &base, &out);
+
+        ok(rc == OIDC_TARGET && out.len == 9,
+           "B01 LS-7: refused: hostile row %d", (int) (t - hostile));
+    }
+
+    for (t = good; t->in != NULL; t++) {
+        in = tap_str(t->in);
+
+        rc = oidc_return_target(&in, &base, &out);
+
+        if (rc != OIDC_OK) {
+            fail("B01: good row %d refused: %s", (int) (t - good), t->in);
+            continue;
+        }
+
+        is_str(&out, t->out, "B01: accepted, byte for byte");
+    }
+
+    in = tap_str(ABS "/x");
+    is_rc(oidc_return_target(&in, NULL, &out), OIDC_TARGET,
+          "B01: no absolute URL without a base");
+
+    in = tap_str("/x");
+    is_rc(oidc_return_target(&in, NULL, &out), OIDC_OK,
+          "B01: a path without a base");
+
+    in.data = (u_char *) "/x\0y";
+    in.len = 4;
+    is_rc(oidc_return_target(&in, &base, &out), OIDC_TARGET,
+          "B01: a raw NUL");
+
+    in.len = 0;
+    in.data = NULL;
+    is_rc(oidc_return_target(&in, &base, &out), OIDC_TARGET,
+          "B01: nothing at all");
+}
+
+
+static void
+test_paths(void)
+{
+    size_t           n;
+    char             big[2 * OIDC_RETURN_MAX];
+    oidc_str_t       in, out;
+    const target_t  *t;
+
+    for (t = good; t->in != NULL; t++) {
+
+        if (t->in[0] != '/') {
+            continue;
+        }
+
+        in = tap_str(t->in);
+        oidc_return_path(&in, &out);
+
+        is_str(&out, t->out, "F07: an URI as it was");
+    }
+
+    for (n = 0, t = hostile; t->in != NULL; t++) {
+        in = tap_str(t->in);
+        oidc_return_path(&in, &out);
+
+        n += (out.len != 1 || out.data[0] != '/');
+    }
+
+    is_int(n, 0, "B01 F07: what does not pass becomes \"/\"");
+
+    memset(big, 'a', sizeof(big));
+    big[0] = '/';
+    in.data = (u_char *) big;
+
+    in.len = OIDC_RETURN_MAX;
+    oidc_return_path(&in, &out);
+    is_int(out.len, OIDC_RETURN_MAX, "F08: 1024 bytes stay");
+
+    in.len = OIDC_RETURN_MAX + 1;
+    oidc_return_path(&in, &out);
+    is_str(&out, "/", "F08: a longer path becomes \"/\"");
+
+    big[4] = '?';
+    oidc_return_path(&in, &out);
+    is_str(&out, "/aaa", "F08: a longer query is cut off");
+
+    in.len = OIDC_RETURN_MAX;
+    oidc_return_path(&in, &out);
+    is_int(out.len, OIDC_RETURN_MAX, "F08: 1024 bytes with a query stay");
+
+    in.len = 0;
+    in.data = NULL;
+    oidc_return_path(&in, &out);
+    is_str(&out, "/", "B05: an empty URI");
+}
+
+
+static void
+test_parse(void)
+{
+    size_t        i, n;
+    char          host[512];
+    oidc_str_t    in;
+    oidc_url_t    url;
+
+    static const char *const  bad[] = {
+        "", "http://", "https://", "/x", "ftp://h/", "https:/h", "https:h",
+        "https://:443/", "https://h:0/", "https://h:65536/", "https://h:/",
+        "https://h:443a/", "https://h:-1/", "https://h:99999999999/",
+        "https://us@h/", "https://us:pw@h/", "https://h/#f", "https://h#f",
+        "https://h\\x", "https://h/\\", "https://h/a b", " https://h/",
+        "https://h/\n", "https://h/\xc3\xa9", "https://h\xc3\xa9/",
+        "https://h/\x7f", "https://a..b/", "https://.h/", "https://h./",
+        "https://[::1", "https://[]/", "https://[::g]/", "https://[::1]x/",
+        "https://[::1]:/", "https://[fe80::1%25eth0]/", "https://%68/",
+        "https://h*/", "https://1.2.3/", "https://1.2.3.4.5/",
+        "https://127.1/", "https://0x7f000001/", "https://2130706433/",
+        "https://01.2.3.4/", "https://256.1.1.1/", "https://h.1/",
+        "https://1111.2222.3333.4444/", "https://h.0X1/",
+        "https://?x", "https:///x", "https://[1.2.3.4]/", "httpsx://h/", NULL
+    };
+
+    in = tap_str("https://id.example/realms/x?a=b&c");
+    is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: an URL");
+    is_str(&url.scheme, "https", "F15: scheme");
+    is_str(&url.host, "id.example", "F15: host");
+    is_str(&url.authority, "id.example", "F15: authority");
+    is_str(&url.path, "/realms/x", "F15: path");
+    is_str(&url.query, "a=b&c", "F15: query");
+    is_int(url.port, 443, "F15: default port");
+    ok(url.https && url.has_query && !url.ip && !url.ipv6, "F15: flags");
+
+    in = tap_str("HTTP://[2001:db8::1]:8080?");
+    is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: an IPv6 URL");
+    is_str(&url.scheme, "http", "F15: scheme in lower case");
+    is_str(&url.host, "2001:db8::1", "F15: host without brackets");
+    is_str(&url.authority, "[2001:db8::1]:8080", "F15: authority with them");
+    is_int(url.port, 8080, "F15: port");
+    is_int(url.path.len, 0, "F15: no path");
+    ok(!url.https && url.has_query && url.ip && url.ipv6, "F15: flags");
+
+    in = tap_str("http://10.0.0.255/");
+    is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: an IPv4 URL");
+    ok(url.ip && !url.ipv6 && url.port == 80, "F15: flags");
+
+    in = tap_str("https://key_cloak-1:65535");
+    is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: a container's name");
+
+    for (i = 0; bad[i] != NULL; i++) {
+        in = tap_str(bad[i]);
+        ok(oidc_url_parse(&in, &url) == OIDC_ARGS,
+           "F15 B01: no URL: row %d", (int) i);
+    }
+
+    n = (size_t) sprintf(host, "https://");
+    memset(host + n, 'a', 64);
+    in.data = (u_char *) host;
+
+    in.len = n + 63;
+    is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: a label of 63");
+
+    in.len = n + 64;
+    is_rc(oidc_url_parse(&in, &url), OIDC_ARGS, "F15: a label of 64");
+
+    for (i = 0; i < 260; i++) {
+        host[n + i] = (i % 50 == 49) ? '.' : 'a';
+    }
+
+    in.len = n + 253;
+    is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: a host of 253");
+
+    in.len = n + 254;
+    is_rc(oidc_url_parse(&in, &url), OIDC_ARGS, "F15: a host of 254");
+}
+
+
+static int
+same(const char *a, const char *b)
+{
+    oidc_str_t  s;
+    oidc_url_t  ua, ub;
+
+    s = tap_str(a);
+    if (oidc_url_parse(&s, &ua) != OIDC_OK) {
+        return -1;
+    }
+
+    s = tap_str(b);
+    if (oidc_url_parse(&s, &ub) != OIDC_OK) {
+        return -1;
+    }
+
+    return oidc_url_same_origin(&ua, &ub);
+}
+
+
+static void
+test_origin(void)
+{
+    is_int(same("https://h/x", "https://H:443/y?z"), 1,
+           "B01: default port and case");
+    is_int(same("http://h:80", "http://h/"), 1, "B01: default port of http");
+    is_int(same("https://h:80", "http://h:80"), 0, "B01: another scheme");
+    is_int(same("https://h:444", "https://h"), 0, "B01: another port");
+    is_int(same("https://h.a", "https://h.b"), 0, "B01: another host");
+    is_int(same("https://h.ab", "https://h.a"), 0, "B01: a longer host");
+    is_int(same("https://[::1]", "https://[::1]:443/"), 1, "B01: IPv6");
+}
+
+
+static int
+loopback(const char *url)
+{
+    oidc_str_t  s;
+    oidc_url_t  u;
+
+    s = tap_str(url);
+
+    return oidc_url_parse(&s, &u) == OIDC_OK ? oidc_url_is_loopback(&u) : -1;
+}
+
+
+static void
+test_loopback(void)
+{
+    is_int(loopback("http://localhost:8080/"), 1, "O06: localhost");
+    is_int(loopback("http://LocalHost"), 1, "O06: any case");
+    is_int(loopback("http://idp.localhost"), 1, "O06: below localhost");
+    is_int(loopback("http://127.0.0.1"), 1, "O06: 127.0.0.1");
+    is_int(loopback("http://127.255.0.9"), 1, "O06: 127/8");
+    is_int(loopback("http://[::1]:1"), 1, "O06: ::1");
+    is_int(loopback("http://[0:0:0:0:0:0:0:1]"), 1, "O06: ::1 in full");
+    is_int(loopback("http://[::2]"), 0, "O06: not ::2");
+    is_int(loopback("http://[::ffff:127.0.0.1]"), 0, "O06: not mapped");
+    is_int(loopback("http://128.0.0.1"), 0, "O06: not 128/8");
+    is_int(loopback("http://12.7.0.1"), 0, "O06: not 12.7.0.1");
+    is_int(loopback("http://127.0.0.1.example"), 0, "O06: not a suffix");
+    is_int(loopback("http://notlocalhost"), 0, "O06: not a prefix");
+    is_int(loopback("http://localhost.example"), 0, "O06: not a label");
+    is_int(loopback("http://localhos"), 0, "O06: not a shorter one");
+}
+
+
+static void
+test_host(void)
+{
+    size_t      i;
+    oidc_str_t  s;
+
+    static const char *const  hosts[] = {
+        "h", "h:80", "gw.example", "gw.example:8443", "10.0.0.1", "[::1]",
+        "[::1]:8443", NULL
+    };
+
+    static const char *const  bad[] = {
+        "", ":80", "h:", "h:0", "h:x", "h/", "h/x", "h?x", "h#x", "us@h",
+        "h h", "h\r\nx", "h,i", "h\\x", "[::1", "::1", "h:80:80", "\xc3\xa9",
+        "h%2f", "\"h\"", "127.1", NULL
+    };
+
+    for (i = 0; hosts[i] != NULL; i++) {
+        s = tap_str(hosts[i]);
+        ok(oidc_host_ok(&s) == 1, "F16: host %s", hosts[i]);
+    }
+
+    for (i = 0; bad[i] != NULL; i++) {
+        s = tap_str(bad[i]);
+        ok(oidc_host_ok(&s) == 0, "F16 B05: no host: row %d", (int) i);
+    }
+
+    s.len = 0;
+    s.data = NULL;
+    is_int(oidc_host_ok(&s), 0, "B05: no Host at all");
+}
+
+
+static void
+test_args(void)
+{
+    oidc_str_t  rest, name, value;
+
+    rest = tap_str("&&a=1&b&=c&d==&e=f&");
+
+    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: first");
+    is_str(&name, "a", "CB-5: name");
+    is_str(&value, "1", "CB-5: value");
+
+    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: without \"=\"");
+    is_str(&name, "b", "CB-5: name");
+    is_int(value.len, 0, "CB-5: no value");
+
+    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: without a name");
+    is_int(name.len, 0, "CB-5: no name");
+    is_str(&value, "c", "CB-5: value");
+
+    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: two \"=\"");
+    is_str(&name, "d", "CB-5: name");
+    is_str(&value, "=", "CB-5: value");
+
+    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: last");
+    is_str(&value, "f", "CB-5: value");
+
+    is_int(oidc_args_next(&rest, &name, &value), 0, "CB-5: end");
+    is_int(oidc_args_next(&rest, &name, &value), 0, "CB-5: still the end");
+
+    rest = tap_str("&");
+    is_int(oidc_args_next(&rest, &name, &value), 0, "B05: a query of &");
+
+    rest.len = 0;
+    rest.data = NULL;
+    is_int(oidc_args_next(&rest, &name, &value), 0, "B05: no query");
+}
+
+
+static void
+test_forms(void)
+{
+    size_t      i;
+    u_char      all[256];
+    oidc_buf_t  b;
+    oidc_str_t  in, out, back;
+
+    static const char *const  bad[] = {
+        "%", "a%", "%4", "%4g", "%g4", "%%41", "%00", "a%00b", "% 41", NULL
+    };
+
+    for (i = 1; i < 256; i++) {
+        all[i - 1] = (u_char) i;
+    }
+
+    in.data = all;
+    in.len = 255;
+
+    oidc_buf_init(&b, tap_pool(), 1);
+    oidc_buf_escape(&b, &in);
+    is_rc(oidc_buf_done(&b, &out), OIDC_OK, "LS-1: every byte escaped");
+    is_int(out.len, 66 + 3 * (255 - 66), "LS-1: all but the unreserved");
+    is_rc(oidc_form_decode(tap_pool(), &out, &back), OIDC_OK, "LS-1: back");
+    is_mem(back.data, back.len, in.data, in.len, "LS-1: the same");
+
+    in = tap_str("a b+c/~._-\xc3\xa9&=%");
+    oidc_buf_init(&b, tap_pool(), 0);
+    oidc_buf_arg(&b, '&', "n", &in);
+    (void) oidc_buf_done(&b, &out);
+    is_str(&out, "&n=a%20b%2Bc%2F~._-%C3%A9%26%3D%25", "LS-1: an argument");
+
+    in = tap_str("a+b%20c%2B%c3%A9");
+    is_rc(oidc_form_decode(tap_pool(), &in, &out), OIDC_OK, "CB-4: decode");
+    is_str(&out, "a b c+\xc3\xa9", "CB-4: decoded once");
+
+    for (i = 0; bad[i] != NULL; i++) {
+        in = tap_str(bad[i]);
+        ok(oidc_form_decode(tap_pool(), &in, &out) == OIDC_ARGS,
+           "B05: bad escape: row %d", (int) i);
+    }
+
+    in.len = 0;
+    in.data = NULL;
+    is_rc(oidc_form_decode(tap_pool(), &in, &out), OIDC_OK, "B05: nothing");
+    is_int(out.len, 0, "B05: to nothing");
+
+    in = tap_str("https://h/");
+    is_int(oidc_url_sep(&in), '?', "LS-1: no query");
+    in = tap_str("https://h/?x=1");
+    is_int(oidc_url_sep(&in), '&', "LS-1: a query");
+    in = tap_str("https://h/?");
+    is_int(oidc_url_sep(&in), 0, "LS-1: a bare ?");
+    in = tap_str("https://h/?x&");
+    is_int(oidc_url_sep(&in), 0, "LS-1: a trailing &");
+}
