@@ -626,9 +626,8 @@ ngx_oidc_curl_verdict(ngx_oidc_curl_transfer_t *t, CURLcode result)
                                                     : OIDC_FETCH;
     }
 
-    if (f->connect_only) {
-        f->error = "no address";
-        return f->addr.len ? OIDC_OK : OIDC_FETCH;
+    if (f->connect_only && f->addr.len) {
+        return OIDC_OK;
     }
 
     if (f->status != 200) {

@@ -120,9 +120,9 @@ void ngx_oidc_idp_cancel(ngx_oidc_idp_waiter_t *w);
 
 /*
  * "host", an IPv6 literal with or without brackets, resolved as the system
- * does it, into *text as in a URL: "127.0.0.1" or "[::1]"; valid until the return to the
- * event loop.  NGX_OK; NGX_AGAIN: wait for NGX_OIDC_IDP_ADDR.  A literal is
- * its own address.
+ * does it, into *text as in a URL: "127.0.0.1" or "[::1]"; valid until the
+ * next call.  NGX_OK; NGX_AGAIN: wait for NGX_OIDC_IDP_ADDR.  A literal is its
+ * own address.
  */
 
 ngx_int_t ngx_oidc_idp_addr(ngx_oidc_idp_t *idp, ngx_str_t *host,

@@ -11,8 +11,8 @@
  *
  *     due, no lease -> leased -> [metadata] -> [keys] -> end -> timer
  *
- * Each step in brackets happens where its document is due.  A worker that dies
- * leaves a lease that runs out; one that was stopped for longer than its lease
+ * Each step in brackets happens where its document is due.  The lease of a
+ * worker that died is free; one that was stopped for longer than its lease
  * finds another number in it and lets go.
  */
 
@@ -50,6 +50,7 @@
 static void ngx_oidc_idp_timer_handler(ngx_event_t *ev);
 static void ngx_oidc_idp_schedule(ngx_oidc_idp_run_t *run);
 static ngx_uint_t ngx_oidc_idp_lease(ngx_oidc_idp_run_t *run);
+static ngx_uint_t ngx_oidc_idp_leased(ngx_oidc_idp_sh_t *sh, ngx_msec_t now);
 static ngx_uint_t ngx_oidc_idp_due(ngx_oidc_idp_run_t *run,
     ngx_oidc_idp_doc_e doc, ngx_msec_t now);
 static ngx_msec_t ngx_oidc_idp_next(ngx_oidc_idp_run_t *run);
@@ -216,7 +217,7 @@ ngx_oidc_idp_lease(ngx_oidc_idp_run_t *run)
 
     ngx_shmtx_lock(&run->shpool->mutex);
 
-    due = !(sh->leased && !ngx_oidc_idp_past(sh->lease_until, now))
+    due = !ngx_oidc_idp_leased(sh, now)
           && (sh->forced || sh->lease == 0
               || ngx_oidc_idp_past(sh->next_at, now));
 
@@ -227,6 +228,7 @@ ngx_oidc_idp_lease(ngx_oidc_idp_run_t *run)
         {
             run->lease = ++sh->lease;
             sh->leased = 1;
+            sh->lease_pid = ngx_pid;
             sh->lease_until = now + run->idp->timeout
                               + NGX_OIDC_IDP_LEASE_SLACK;
 
@@ -244,6 +246,19 @@ ngx_oidc_idp_lease(ngx_oidc_idp_run_t *run)
     ngx_shmtx_unlock(&run->shpool->mutex);
 
     return due;
+}
+
+
+/* under the mutex; the successor of a killed worker need not wait, either */
+
+static ngx_uint_t
+ngx_oidc_idp_leased(ngx_oidc_idp_sh_t *sh, ngx_msec_t now)
+{
+    if (!sh->leased || ngx_oidc_idp_past(sh->lease_until, now)) {
+        return 0;
+    }
+
+    return kill(sh->lease_pid, 0) == 0 || ngx_errno != ESRCH;
 }
 
 
@@ -580,6 +595,7 @@ ngx_oidc_idp_end(ngx_oidc_idp_run_t *run)
         sh->leased = 0;
 
         sh->rc = run->rc;
+        sh->ended_at = now;
         sh->seq++;
 
         if (run->keys_tried || (sh->forced && run->rc != OIDC_OK)) {

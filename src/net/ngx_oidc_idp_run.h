@@ -59,7 +59,8 @@ typedef struct {
     ngx_atomic_t            gen;         /* counts changed documents */
 
     ngx_atomic_t            seq;         /* counts ended attempts */
-    oidc_rc_t               rc;          /* of the last one */
+    ngx_msec_t              ended_at;    /* when, and */
+    oidc_rc_t               rc;          /* how the last one did */
     ngx_atomic_t            keys_seq;    /* the same where it was for keys */
     oidc_rc_t               keys_rc;
 
@@ -67,6 +68,7 @@ typedef struct {
     ngx_uint_t              failures;    /* in a row */
 
     ngx_uint_t              lease;       /* number of the last one, 0: none */
+    ngx_pid_t               lease_pid;
     ngx_msec_t              lease_until;
     ngx_uint_t              leased;      /* an attempt is under way */
 

@@ -26,6 +26,13 @@
 /* another worker's fetch takes some ten of these; only while someone waits */
 #define NGX_OIDC_IDP_POLL          50
 
+/*
+ * While a provider is down, a login that needs it may bring the next attempt
+ * forward to this long after the last one: a gateway that starts before its
+ * provider would else refuse logins up to a minute after both are up.
+ */
+#define NGX_OIDC_IDP_DEMAND        5000
+
 /* for an attempt to begin; while a provider is down, better answer at once */
 #define NGX_OIDC_IDP_PATIENCE      1500
 
@@ -160,7 +167,7 @@ static ngx_int_t
 ngx_oidc_idp_wait_ready(ngx_oidc_idp_run_t *run, ngx_oidc_idp_waiter_t *w,
     ngx_msec_t timeout)
 {
-    ngx_msec_t          patience;
+    ngx_msec_t          patience, now;
     ngx_uint_t          soon;
     ngx_oidc_idp_sh_t  *sh;
 
@@ -171,13 +178,22 @@ ngx_oidc_idp_wait_ready(ngx_oidc_idp_run_t *run, ngx_oidc_idp_waiter_t *w,
     }
 
     patience = ngx_min(timeout, NGX_OIDC_IDP_PATIENCE);
+    now = ngx_current_msec;
     sh = run->sh;
 
     ngx_shmtx_lock(&run->shpool->mutex);
 
     w->seq = sh->seq;
+
+    if (!sh->leased
+        && ngx_oidc_idp_past(sh->ended_at + NGX_OIDC_IDP_DEMAND, now)
+        && ngx_oidc_idp_past(now, sh->next_at))
+    {
+        sh->next_at = now;
+    }
+
     soon = sh->leased || sh->lease == 0
-           || ngx_oidc_idp_past(sh->next_at, ngx_current_msec + patience);
+           || ngx_oidc_idp_past(sh->next_at, now + patience);
 
     ngx_shmtx_unlock(&run->shpool->mutex);
 
