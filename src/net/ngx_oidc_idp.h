@@ -107,11 +107,11 @@ const oidc_jwks_t *ngx_oidc_idp_jwks(ngx_oidc_idp_t *idp);
 /*
  * Waits at most "timeout".  NGX_OK: there already, done is not called.
  * NGX_AGAIN: done will be, exactly once, not inside, not after cancel, with
- * OIDC_OK (look again) or with why not: OIDC_FETCH_TIMEOUT when the time is
- * over, else what the attempt ended with.  NGX_DECLINED: refused at once, as
- * keys were asked for too recently (NGX_OIDC_IDP_KEYS), or as the provider
- * failed and the next attempt is not near (NGX_OIDC_IDP_READY).  NGX_ERROR: no
- * memory.
+ * OIDC_OK: look again; OIDC_NOT_READY: the attempt failed, as the log says, or
+ * the time is over (NGX_OIDC_IDP_READY); else OIDC_FETCH_TIMEOUT or how the
+ * attempt failed.  NGX_DECLINED: refused at once, as keys were asked for too
+ * recently (NGX_OIDC_IDP_KEYS), or as the provider failed and the next attempt
+ * is not near (NGX_OIDC_IDP_READY).  NGX_ERROR: no memory.
  */
 
 ngx_int_t ngx_oidc_idp_wait(ngx_oidc_idp_t *idp, ngx_oidc_idp_waiter_t *w,

@@ -525,6 +525,14 @@ ngx_oidc_idp_keep(ngx_oidc_idp_run_t *run, ngx_oidc_fetch_t *f)
 
     ngx_shmtx_unlock(&run->shpool->mutex);
 
+    if (rc == OIDC_OK) {
+        ngx_log_error(NGX_LOG_INFO, run->log, 0,
+                      "oidc: provider \"%V\": %s fetched, good for %M s",
+                      &run->idp->name,
+                      run->step == NGX_OIDC_IDP_META ? "metadata" : "keys",
+                      ttl / 1000);
+    }
+
     return rc;
 }
 

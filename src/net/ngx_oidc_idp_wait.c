@@ -273,7 +273,8 @@ ngx_oidc_idp_timeout_handler(ngx_event_t *ev)
     w = ev->data;
 
     ngx_oidc_idp_cancel(w);
-    w->done(w, OIDC_FETCH_TIMEOUT);
+    w->done(w, w->what == NGX_OIDC_IDP_READY ? OIDC_NOT_READY
+                                             : OIDC_FETCH_TIMEOUT);
 }
 
 
@@ -381,7 +382,7 @@ ngx_oidc_idp_over(ngx_oidc_idp_run_t *run, ngx_oidc_idp_waiter_t *w,
 
     } else {
         over = sh->seq != w->seq;
-        *rc = sh->rc;
+        *rc = sh->rc == OIDC_OK ? OIDC_OK : OIDC_NOT_READY;
     }
 
     ngx_shmtx_unlock(&run->shpool->mutex);
