@@ -193,8 +193,8 @@ UBSAN := print_stacktrace=1
 ifdef STATIC
 
 module: $(OUT)/configured
-	@$(MAKE) -s --no-print-directory -C $(TREE) -f objs/Makefile $(PARALLEL) \
-	    binary
+	@$(LOCKED) $(MAKE) -s --no-print-directory -C $(TREE) \
+	    -f objs/Makefile $(PARALLEL) binary
 	@cmp -s $(TREE)/objs/nginx $(OUT)/nginx \
 	    || cp $(TREE)/objs/nginx $(OUT)/nginx
 	@echo "built $(OUT)/nginx"
@@ -204,8 +204,8 @@ CONFIGURE_MODULE := --add-module=$(ROOT)
 else
 
 module: $(OUT)/configured
-	@$(MAKE) -s --no-print-directory -C $(TREE) -f objs/Makefile $(PARALLEL) \
-	    modules
+	@$(LOCKED) $(MAKE) -s --no-print-directory -C $(TREE) \
+	    -f objs/Makefile $(PARALLEL) modules
 	@cmp -s $(TREE)/objs/$(MODULE) $(OUT)/$(MODULE) \
 	    || cp $(TREE)/objs/$(MODULE) $(OUT)/$(MODULE)
 	@ln -sfn $(OUT:build/%=%)/$(MODULE) build/$(MODULE)
@@ -214,6 +214,9 @@ module: $(OUT)/configured
 CONFIGURE_MODULE := --add-dynamic-module=$(ROOT)
 
 endif
+
+# Two makes in one checkout take turns in nginx's tree.
+LOCKED = flock $(OUT)/lock
 
 # Under "make -j" the jobs are shared with us already.
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -231,7 +234,7 @@ $(OUT)/inputs: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(OUT)/configured: $(OUT)/inputs
-	@.ci/configure $(BUILD) '$(NGINX)' $(TREE) '$(NGINX_SRC)' \
+	@$(LOCKED) .ci/configure $(BUILD) '$(NGINX)' $(TREE) '$(NGINX_SRC)' \
 	    $(CONFIGURE_MODULE) --with-cc='$(CC)' --with-cc-opt='$(CC_OPT)' \
 	    --with-ld-opt='$(LD_OPT)' $(NGINX_FLAGS)
 	@touch $@
