@@ -71,15 +71,12 @@ ngx_oidc_idp_create(ngx_conf_t *cf, ngx_str_t *name)
 char *
 ngx_oidc_idp_configure(ngx_conf_t *cf, ngx_oidc_idp_t *idp, void *tag)
 {
-    ngx_str_t        name;
+    ngx_str_t        name, none;
     oidc_rc_t        rc;
-    oidc_str_t       issuer, url;
     oidc_pool_t      pool;
     oidc_metadata_t  metadata;
 
     pool = ngx_oidc_idp_pool(cf->pool);
-    issuer.len = idp->issuer.len;
-    issuer.data = idp->issuer.data;
 
     if (idp->connect_timeout == 0) {
         idp->connect_timeout = NGX_OIDC_IDP_CONNECT_TIMEOUT;
@@ -95,11 +92,9 @@ ngx_oidc_idp_configure(ngx_conf_t *cf, ngx_oidc_idp_t *idp, void *tag)
                       && idp->fixed.jwks_uri.len;
 
     if (idp->fixed_only) {
-        ngx_str_null(&name);
-        url.len = 0;
-        url.data = (u_char *) "";
+        ngx_str_set(&none, "");
 
-        rc = oidc_metadata_parse(&pool, &url, &issuer, idp->allow_http,
+        rc = oidc_metadata_parse(&pool, &none, &idp->issuer, idp->allow_http,
                                  &idp->fixed, &metadata);
         if (rc != OIDC_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -110,12 +105,11 @@ ngx_oidc_idp_configure(ngx_conf_t *cf, ngx_oidc_idp_t *idp, void *tag)
 
     } else if (idp->config_url.len == 0) {
 
-        if (oidc_metadata_url(&pool, &issuer, &url) != OIDC_OK) {
+        rc = oidc_metadata_url(&pool, &idp->issuer, &idp->config_url);
+
+        if (rc != OIDC_OK) {
             return NGX_CONF_ERROR;
         }
-
-        idp->config_url.len = url.len;
-        idp->config_url.data = url.data;
     }
 
     if (ngx_oidc_idp_zone_name(cf, idp, &name) != NGX_OK) {
@@ -140,11 +134,8 @@ ngx_oidc_idp_zone_name(ngx_conf_t *cf, ngx_oidc_idp_t *idp, ngx_str_t *name)
     u_char      *p, flags[2], digest[20];
     ngx_uint_t   i;
     ngx_sha1_t   sha1;
-    oidc_str_t   s[] = {
-        { idp->issuer.len, idp->issuer.data },
-        { idp->config_url.len, idp->config_url.data },
-        { idp->ca_file.len, idp->ca_file.data },
-        { idp->crl_file.len, idp->crl_file.data },
+    ngx_str_t    s[] = {
+        idp->issuer, idp->config_url, idp->ca_file, idp->crl_file,
 #define NGX_OIDC_IDP_FIXED(name, required)  idp->fixed.name,
         OIDC_ENDPOINTS(NGX_OIDC_IDP_FIXED)
 #undef NGX_OIDC_IDP_FIXED
@@ -362,7 +353,6 @@ ngx_oidc_idp_parse(ngx_oidc_idp_run_t *run)
     ngx_str_t             docs[NGX_OIDC_IDP_DOCS];
     oidc_rc_t             rc;
     ngx_pool_t           *pool;
-    oidc_str_t            issuer, text;
     oidc_pool_t           opool;
     ngx_oidc_idp_t       *idp;
     ngx_oidc_idp_copy_t  *copy;
@@ -391,21 +381,14 @@ ngx_oidc_idp_parse(ngx_oidc_idp_run_t *run)
     rc = OIDC_OK;
 
     if (idp->fixed_only || docs[NGX_OIDC_IDP_META].len) {
-        issuer.len = idp->issuer.len;
-        issuer.data = idp->issuer.data;
-        text.len = docs[NGX_OIDC_IDP_META].len;
-        text.data = docs[NGX_OIDC_IDP_META].data;
-
-        rc = oidc_metadata_parse(&opool, &text, &issuer, idp->allow_http,
-                                 &idp->fixed, &copy->metadata);
+        rc = oidc_metadata_parse(&opool, &docs[NGX_OIDC_IDP_META],
+                                 &idp->issuer, idp->allow_http, &idp->fixed,
+                                 &copy->metadata);
         copy->has_metadata = (rc == OIDC_OK);
     }
 
     if (rc == OIDC_OK && docs[NGX_OIDC_IDP_JWKS].len) {
-        text.len = docs[NGX_OIDC_IDP_JWKS].len;
-        text.data = docs[NGX_OIDC_IDP_JWKS].data;
-
-        rc = oidc_jwks_parse(&text, &copy->jwks);
+        rc = oidc_jwks_parse(&docs[NGX_OIDC_IDP_JWKS], &copy->jwks);
     }
 
     ngx_pfree(pool, docs[0].data);

@@ -249,26 +249,19 @@ ngx_oidc_idp_addr_done(ngx_oidc_fetch_t *f, oidc_rc_t rc)
 void
 ngx_oidc_idp_addr_learn(ngx_oidc_idp_run_t *run, ngx_oidc_fetch_t *f)
 {
-    ngx_str_t             host, text;
-    oidc_str_t            s;
+    ngx_str_t             text;
     oidc_url_t            url;
     ngx_oidc_idp_addr_t  *addr;
 
-    s.len = f->url.len;
-    s.data = f->url.data;
-
-    if (oidc_url_parse(&s, &url) != OIDC_OK) {
+    if (oidc_url_parse(&f->url, &url) != OIDC_OK) {
         return;
     }
 
-    host.len = url.host.len;
-    host.data = url.host.data;
-
-    if (ngx_oidc_idp_addr_literal(run, &host, &text) == NGX_OK) {
+    if (ngx_oidc_idp_addr_literal(run, &url.host, &text) == NGX_OK) {
         return;
     }
 
-    addr = ngx_oidc_idp_addr_entry(run, &host, (in_port_t) url.port);
+    addr = ngx_oidc_idp_addr_entry(run, &url.host, (in_port_t) url.port);
 
     if (addr != NULL && f->addr.len) {
         ngx_oidc_idp_addr_set(addr, &f->addr);

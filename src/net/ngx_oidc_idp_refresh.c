@@ -57,7 +57,7 @@ static ngx_msec_t ngx_oidc_idp_next(ngx_oidc_idp_run_t *run);
 static void ngx_oidc_idp_go_on(ngx_oidc_idp_run_t *run);
 static ngx_int_t ngx_oidc_idp_fetch(ngx_oidc_idp_run_t *run);
 static ngx_int_t ngx_oidc_idp_keep_url(ngx_oidc_idp_run_t *run,
-    const oidc_str_t *url);
+    const ngx_str_t *url);
 static void ngx_oidc_idp_fetch_done(ngx_oidc_fetch_t *f, oidc_rc_t rc);
 static oidc_rc_t ngx_oidc_idp_check(ngx_oidc_idp_run_t *run, ngx_str_t *body);
 static oidc_rc_t ngx_oidc_idp_keep(ngx_oidc_idp_run_t *run,
@@ -388,7 +388,7 @@ ngx_oidc_idp_fetch(ngx_oidc_idp_run_t *run)
 /* the metadata may be replaced while the keys are fetched */
 
 static ngx_int_t
-ngx_oidc_idp_keep_url(ngx_oidc_idp_run_t *run, const oidc_str_t *url)
+ngx_oidc_idp_keep_url(ngx_oidc_idp_run_t *run, const ngx_str_t *url)
 {
     if (run->url != NULL) {
         ngx_free(run->url);
@@ -445,7 +445,6 @@ static oidc_rc_t
 ngx_oidc_idp_check(ngx_oidc_idp_run_t *run, ngx_str_t *body)
 {
     oidc_rc_t         rc;
-    oidc_str_t        text, issuer;
     ngx_pool_t       *pool;
     oidc_jwks_t      *jwks;
     oidc_pool_t       opool;
@@ -457,11 +456,8 @@ ngx_oidc_idp_check(ngx_oidc_idp_run_t *run, ngx_str_t *body)
         return OIDC_JSON;
     }
 
-    text.len = body->len;
-    text.data = body->data;
-
     if (run->step == NGX_OIDC_IDP_JWKS) {
-        rc = oidc_jwks_parse(&text, &jwks);
+        rc = oidc_jwks_parse(body, &jwks);
 
         if (rc == OIDC_OK) {
             oidc_jwks_free(jwks);
@@ -476,11 +472,10 @@ ngx_oidc_idp_check(ngx_oidc_idp_run_t *run, ngx_str_t *body)
     }
 
     opool = ngx_oidc_idp_pool(pool);
-    issuer.len = run->idp->issuer.len;
-    issuer.data = run->idp->issuer.data;
 
-    rc = oidc_metadata_parse(&opool, &text, &issuer, run->idp->allow_http,
-                             &run->idp->fixed, &metadata);
+    rc = oidc_metadata_parse(&opool, body, &run->idp->issuer,
+                             run->idp->allow_http, &run->idp->fixed,
+                             &metadata);
 
     ngx_destroy_pool(pool);
 
