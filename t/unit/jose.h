@@ -72,7 +72,7 @@ jose_new_key(const char *kind)
     } else if (strcmp(kind, "RSA-1024") == 0) {
         pkey = EVP_RSA_gen(1024);
 
-    } else if (strchr("Ps", kind[0]) != NULL) {
+    } else if (kind[0] == 'P' || kind[0] == 's') {
         pkey = EVP_EC_gen(kind);
 
     } else {
