@@ -16,10 +16,7 @@
 #define _NGX_OIDC_FETCH_H_INCLUDED_
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-
-#include "oidc_base.h"
+#include "ngx_oidc.h"
 
 
 typedef struct ngx_oidc_fetch_s  ngx_oidc_fetch_t;

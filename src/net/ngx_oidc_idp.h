@@ -20,7 +20,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "oidc_base.h"
+#include "ngx_oidc.h"
 #include "oidc_key.h"
 #include "oidc_metadata.h"
 

@@ -22,12 +22,20 @@
 #include <sys/types.h>
 
 
-/* same layout as ngx_str_t, so that the layers above can pass theirs */
+/* counted bytes; the layers above name their own type of this very shape */
+
+#ifdef OIDC_STR
+
+typedef OIDC_STR  oidc_str_t;
+
+#else
 
 typedef struct {
     size_t      len;
     u_char     *data;
 } oidc_str_t;
+
+#endif
 
 
 #define oidc_string(lit)  { sizeof(lit) - 1, (u_char *) lit }
