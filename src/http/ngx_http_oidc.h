@@ -1,0 +1,436 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * What the files of src/http share: the configuration, the context of a
+ * request, and the verbs of each file.  The way of a request:
+ *
+ *   preaccess   identify   finds the session, before limit_req looks
+ *   access      guard      lets pass, sends to log in, or answers 401
+ *   precontent  endpoint   answers the module's own URIs
+ *
+ * Nothing of a request is ever kept in a configuration; "authenticated" is set
+ * in one place, identify.
+ */
+
+
+#ifndef _NGX_HTTP_OIDC_H_INCLUDED_
+#define _NGX_HTTP_OIDC_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_oidc_compat.h"
+
+#include "ngx_oidc.h"
+#include "ngx_oidc_idp.h"
+#include "ngx_oidc_store.h"
+
+#include "oidc_key.h"
+#include "oidc_login.h"
+#include "oidc_session.h"
+#include "oidc_token.h"
+#include "oidc_url.h"
+
+
+/* at most so many logins are pending in one browser; the oldest is dropped */
+
+#define NGX_HTTP_OIDC_LOGINS_MAX   10
+
+/* and their cookies take at most this much of the Cookie header (8k lines) */
+
+#define NGX_HTTP_OIDC_LOGINS_SIZE  6000
+
+
+typedef struct ngx_http_oidc_ctx_s       ngx_http_oidc_ctx_t;
+typedef struct ngx_http_oidc_provider_s  ngx_http_oidc_provider_t;
+
+/*
+ * A step of a flow.  NGX_OK goes on; NGX_AGAIN waits, with completion, timeout
+ * and cancel armed, and the next step follows when ngx_http_oidc_wake() was
+ * called, or the same one again after NGX_BUSY; NGX_DONE has answered;
+ * NGX_DECLINED fails with ctx->rc.
+ */
+
+typedef ngx_int_t (*ngx_http_oidc_step_pt)(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+
+/* the module's own URIs */
+
+typedef enum {
+    NGX_HTTP_OIDC_REDIRECT_URI = 0,
+    NGX_HTTP_OIDC_LOGIN_URI,
+    NGX_HTTP_OIDC_LOGOUT_URI,
+    NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI,
+    NGX_HTTP_OIDC_URI_MAX
+} ngx_http_oidc_uri_e;
+
+
+struct ngx_http_oidc_provider_s {
+    ngx_str_t                   name;
+    ngx_oidc_idp_t             *idp;        /* issuer, endpoints, TLS files */
+    oidc_client_t               client;
+    ngx_str_t                   cookie_name;
+    ngx_str_t                   cookie_domain;
+    ngx_str_t                   extra_auth_args;
+    ngx_str_t                   scope;
+    ngx_str_t                   uri[NGX_HTTP_OIDC_URI_MAX];   /* as given */
+    ngx_str_t                   path[NGX_HTTP_OIDC_URI_MAX];  /* of it */
+    ngx_str_t                   post_logout_uri;
+    ngx_array_t                *trusted_audience;   /* of ngx_str_t */
+    ngx_str_t                   session_store;
+    ngx_oidc_store_t           *store;
+
+    ngx_str_t                   client_secret_file;
+    ngx_str_t                   ssl_trusted_certificate;
+    ngx_str_t                   ssl_crl;
+
+    time_t                      session_timeout;
+    time_t                      session_lifetime;
+    time_t                      pre_auth_timeout;
+    time_t                      clock_skew;
+    ngx_msec_t                  timeout;    /* of one call to the provider */
+    ngx_uint_t                  client_auth_method;
+    ngx_uint_t                  id_token_algs;      /* masks; 0: not set */
+    ngx_uint_t                  userinfo_algs;
+
+    ngx_flag_t                  pkce;
+    ngx_flag_t                  userinfo;
+    ngx_flag_t                  logout_token_hint;
+    ngx_flag_t                  logout_cross_site;
+    ngx_flag_t                  pass_cookies;
+    ngx_flag_t                  allow_http;
+    ngx_flag_t                  logout_strict;
+
+    /* cookie names: [0] on http, [1] on https */
+    oidc_str_t                  session_cookie[2];
+    oidc_str_t                  login_cookie[2];    /* with a "." behind */
+    oidc_str_t                  logout_cookie[2];
+
+    ngx_array_t                *nginx_directives;   /* seen in the block */
+    ngx_http_conf_ctx_t        *back_channel;
+
+    u_char                     *file;               /* of oidc_provider */
+    ngx_uint_t                  line;
+};
+
+
+typedef struct {
+    ngx_str_t                   path;
+    ngx_http_oidc_uri_e         kind;
+    ngx_http_oidc_provider_t   *provider;
+} ngx_http_oidc_own_uri_t;
+
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_oidc_store_t           *store;
+} ngx_http_oidc_named_store_t;
+
+
+typedef struct {
+    ngx_array_t                 providers;  /* of pointers */
+    ngx_array_t                 stores;     /* of named_store_t */
+    ngx_array_t                 keys;       /* of oidc_key_t */
+    ngx_str_t                   jwks;       /* what oidc_jwks answers */
+    ngx_str_t                   jwks_etag;
+    oidc_ring_t                *ring;       /* of the cycle, or in a zone */
+    ngx_array_t                 uses;       /* of auth_oidc, by name */
+    ngx_int_t                   request_id; /* variable's index */
+    ngx_int_t                   realip;     /* likewise, or NGX_ERROR */
+} ngx_http_oidc_main_conf_t;
+
+
+typedef struct {
+    ngx_array_t                 own;        /* of own_uri_t */
+    ngx_array_t                 strip;      /* of oidc_str_t, cookie names */
+    ngx_array_t                *trusted_proxies;
+} ngx_http_oidc_srv_conf_t;
+
+
+typedef struct {
+    ngx_http_oidc_provider_t   *provider;   /* NULL: off, or by value */
+    ngx_http_complex_value_t   *value;      /* with variables, else NULL */
+    ngx_flag_t                  off;
+    ngx_uint_t                  mode;
+    ngx_uint_t                  unauth_action;
+    ngx_str_t                   base_url;
+    oidc_url_t                  base;       /* parsed; scheme.len 0: none */
+    ngx_uint_t                  jwks;       /* oidc_jwks answers here */
+    time_t                      jwks_max_age;
+} ngx_http_oidc_loc_conf_t;
+
+
+#define NGX_HTTP_OIDC_MODE_OFF          0
+#define NGX_HTTP_OIDC_MODE_VERIFY       1
+#define NGX_HTTP_OIDC_MODE_REQUIRE      2
+
+#define NGX_HTTP_OIDC_UNAUTH_AUTO       0
+#define NGX_HTTP_OIDC_UNAUTH_REDIRECT   1
+#define NGX_HTTP_OIDC_UNAUTH_401        2
+
+
+/* our public address, as the browser sees it */
+
+typedef struct {
+    unsigned                    https:1;
+    unsigned                    known:1;
+    ngx_str_t                   text;       /* "https://host[:port]" */
+} ngx_http_oidc_origin_t;
+
+
+/* one call to the provider, by a subrequest; see ngx_http_oidc_fetch.c */
+
+typedef struct {
+    /* the request */
+    ngx_str_t                   url;
+    ngx_str_t                   method;
+    ngx_str_t                   accept;
+    ngx_str_t                   authorization;
+    ngx_str_t                   content_type;
+    ngx_str_t                   body;
+
+    /* the answer: OIDC_OK, or why there is none */
+    oidc_rc_t                   rc;
+    ngx_uint_t                  status;
+    ngx_str_t                   answer_type;
+    ngx_str_t                   answer;
+
+    /* ours */
+    ngx_http_oidc_provider_t   *provider;
+    ngx_http_request_t         *sr;
+    ngx_str_t                   target;     /* the URL as proxy_pass wants it */
+    ngx_str_t                   host;       /* Host header */
+    ngx_str_t                   name;       /* for certificates */
+    oidc_url_t                  parsed;
+    ngx_event_t                 timer;
+    unsigned                    done:1;
+    unsigned                    timedout:1;
+    unsigned                    resolved:1; /* by us: tell when it fails */
+} ngx_http_oidc_fetch_t;
+
+
+struct ngx_http_oidc_ctx_s {
+    ngx_http_request_t         *request;    /* the main request */
+    oidc_pool_t                 pool;       /* over request->pool */
+    ngx_http_oidc_provider_t   *provider;
+    ngx_http_oidc_own_uri_t    *own;        /* it asks for one of our URIs */
+
+    /* the session: valid where authenticated */
+    oidc_session_t              session;
+    oidc_handle_keys_t          keys;
+    oidc_tokens_t               tokens;
+    oidc_str_t                  record;
+
+    ngx_http_oidc_origin_t      origin;
+    ngx_array_t                *cookies;    /* lines before they were stripped */
+    oidc_rc_t                   rc;         /* why the request was refused */
+    ngx_str_t                   detail;     /* of it, fit for log and header */
+    ngx_str_t                   args;       /* taken away from r->args */
+    const char                 *what;       /* for the log: "login", "logout" */
+
+    /* the flow, and what it waits for */
+    ngx_http_oidc_step_pt      *step;
+    oidc_rc_t                   wait_rc;
+    ngx_oidc_idp_waiter_t       waiter;
+    ngx_oidc_store_op_t         op;
+    ngx_http_oidc_fetch_t      *fetch;
+    void                       *flow;       /* of callback or logout */
+
+    unsigned                    waiting:1;
+    unsigned                    waits_store:1;
+    unsigned                    identifying:1;
+    unsigned                    authenticated:1;
+    unsigned                    has_session:1;  /* keys name a record */
+    unsigned                    has_tokens:1;
+    unsigned                    unavailable:1;  /* the store was */
+    unsigned                    refused:1;      /* an error was answered */
+    unsigned                    stale_cookie:1; /* it opens nothing */
+};
+
+
+extern ngx_module_t  ngx_http_oidc_module;
+
+
+/* ngx_http_oidc_conf.c: blocks and directives with a mind of their own */
+
+char *ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_store_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_oidc_base_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_oidc_trusted_proxy(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void *ngx_http_oidc_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_oidc_create_srv_conf(ngx_conf_t *cf);
+char *ngx_http_oidc_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child);
+void *ngx_http_oidc_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+char *ngx_http_oidc_init_main_conf(ngx_conf_t *cf, void *conf);
+ngx_http_oidc_provider_t *ngx_http_oidc_find_provider(
+    ngx_http_oidc_main_conf_t *omcf, ngx_str_t *name);
+
+/* ngx_http_oidc_keys.c: key files, the cookie key, /jwks */
+
+char *ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_oidc_cookie_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_oidc_keys_finish(ngx_conf_t *cf);
+
+/*
+ * A file of a secret, from the cycle's pool, without the line's end; wiped with
+ * the cycle.  Logs the [emerg].
+ */
+
+ngx_int_t ngx_http_oidc_read_secret(ngx_conf_t *cf, ngx_str_t *name,
+    size_t max, ngx_str_t *secret);
+
+/* ngx_http_oidc_back_channel.c: the provider's block as a location */
+
+char *ngx_http_oidc_back_channel_create(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+
+/* 1: known and set, 0: not one of them, -1: failed (logged) */
+
+ngx_int_t ngx_http_oidc_back_channel_directive(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+char *ngx_http_oidc_back_channel_finish(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+ngx_int_t ngx_http_oidc_back_channel_merge(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+
+/* ngx_http_oidc_step.c: the context, the step runner, waiting */
+
+oidc_pool_t ngx_http_oidc_pool(ngx_pool_t *pool);
+
+ngx_http_oidc_ctx_t *ngx_http_oidc_get_ctx(ngx_http_request_t *r);
+ngx_http_oidc_ctx_t *ngx_http_oidc_make_ctx(ngx_http_request_t *r);
+ngx_int_t ngx_http_oidc_run(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx);
+void ngx_http_oidc_wake(ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);
+
+/* before NGX_AGAIN for what is no subrequest: notices that the client left */
+
+void ngx_http_oidc_wait_foreign(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* waits for metadata and keys, fresh keys, or an address */
+
+ngx_int_t ngx_http_oidc_wait_idp(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, ngx_oidc_idp_what_e what);
+
+/*
+ * Runs a verb of the store over ctx->op: NGX_AGAIN waits, any other result is
+ * in ctx->op.rc and .why.
+ */
+
+ngx_int_t ngx_http_oidc_store(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_int_t (*verb)(ngx_oidc_store_op_t *op), ngx_oidc_store_kind_e kind,
+    const u_char *name);
+
+/* ngx_http_oidc_fetch.c: fetch over a subrequest */
+
+ngx_int_t ngx_http_oidc_fetch(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_http_oidc_fetch_t *f);
+ngx_int_t ngx_http_oidc_fetch_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t offset);
+
+/* ngx_http_oidc_origin.c: who we are for the browser; request headers */
+
+ngx_uint_t ngx_http_oidc_https(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_origin(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* "uri" on our origin, or as it is where it is absolute */
+
+ngx_int_t ngx_http_oidc_absolute(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, ngx_str_t *uri, oidc_str_t *out);
+
+/* the one header of this (lower case) name; NULL where none, or several */
+
+ngx_table_elt_t *ngx_http_oidc_header(ngx_http_request_t *r, const char *name,
+    ngx_uint_t *n);
+ngx_uint_t ngx_http_oidc_cross_site(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* the value of our cookie; 0 where there is none or several differ */
+
+ngx_uint_t ngx_http_oidc_cookie(ngx_http_request_t *r, const oidc_str_t *name,
+    oidc_str_t *value);
+ngx_uint_t ngx_http_oidc_cookies(ngx_http_request_t *r, ngx_uint_t i,
+    oidc_str_t *line);
+ngx_int_t ngx_http_oidc_strip_cookies(ngx_http_request_t *r,
+    ngx_http_oidc_srv_conf_t *scf);
+
+/* ngx_http_oidc_reply.c: every answer that we send ourselves */
+
+ngx_int_t ngx_http_oidc_set_cookie(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, const oidc_str_t *name, const oidc_str_t *suffix,
+    const oidc_str_t *value, int64_t max_age);
+ngx_int_t ngx_http_oidc_redirect(ngx_http_request_t *r,
+    const oidc_str_t *location);
+ngx_int_t ngx_http_oidc_unauthorized(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* one log line, and the page; NGX_DONE, or a status for error_page */
+
+ngx_int_t ngx_http_oidc_refuse(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);
+ngx_int_t ngx_http_oidc_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_str_t *body);
+ngx_int_t ngx_http_oidc_logged_out(ngx_http_request_t *r);
+ngx_int_t ngx_http_oidc_add_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+
+/* the phases */
+
+ngx_int_t ngx_http_oidc_identify(ngx_http_request_t *r);
+ngx_int_t ngx_http_oidc_guard(ngx_http_request_t *r);
+ngx_int_t ngx_http_oidc_endpoint(ngx_http_request_t *r);
+
+/* 1 where a person looks at the answer, and a redirect would lead somewhere */
+
+ngx_uint_t ngx_http_oidc_navigation(ngx_http_request_t *r);
+
+/* opens ctx->tokens, which most requests never need; of sessions only */
+
+ngx_int_t ngx_http_oidc_tokens(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* the time to live of a session record from now on, in milliseconds */
+
+ngx_msec_t ngx_http_oidc_ttl(ngx_http_oidc_provider_t *p,
+    const oidc_session_t *session);
+
+/* flows */
+
+ngx_int_t ngx_http_oidc_login(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    const oidc_str_t *return_to);
+ngx_int_t ngx_http_oidc_need_metadata(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+oidc_rc_t ngx_http_oidc_next(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    oidc_str_t *next);
+unsigned ngx_http_oidc_id_token_algs(ngx_http_oidc_provider_t *p);
+ngx_int_t ngx_http_oidc_login_uri(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_callback(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_logout(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_logout_callback(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* ngx_http_oidc_vars.c */
+
+ngx_int_t ngx_http_oidc_add_variables(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_OIDC_H_INCLUDED_ */

@@ -1,0 +1,722 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * The blocks oidc_provider and oidc_session_store as tables, and the directives
+ * that tie a server to its providers.  Everything that can be known when the
+ * configuration is read is checked here or in ngx_http_oidc_provider.c and dies
+ * with file and line.
+ */
+
+
+#include "ngx_http_oidc.h"
+#include "ngx_http_oidc_provider.h"
+
+
+typedef struct {
+    ngx_http_oidc_loc_conf_t  *lcf;
+    ngx_http_oidc_srv_conf_t  *scf;     /* NULL: set in http{} */
+    ngx_str_t                  name;    /* empty: by value, any provider */
+    u_char                    *file;
+    ngx_uint_t                 line;
+} ngx_http_oidc_use_t;
+
+
+static char *ngx_http_oidc_store_directive(ngx_conf_t *cf,
+    ngx_command_t *dummy, void *conf);
+static char *ngx_http_oidc_store_type(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_oidc_resolve_store(ngx_conf_t *cf,
+    ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_provider_t *p);
+static ngx_int_t ngx_http_oidc_resolve_use(ngx_conf_t *cf,
+    ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_use_t *use);
+static ngx_int_t ngx_http_oidc_own_uris(ngx_conf_t *cf,
+    ngx_http_oidc_srv_conf_t *scf, ngx_http_oidc_provider_t *p,
+    ngx_http_oidc_use_t *use);
+
+
+static ngx_command_t  ngx_http_oidc_store_commands[] = {
+
+    { ngx_string("type"),
+      NGX_CONF_TAKE1,
+      ngx_http_oidc_store_type,
+      0,
+      offsetof(ngx_oidc_store_conf_t, type),
+      NULL },
+
+    { ngx_string("size"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      0,
+      offsetof(ngx_oidc_store_conf_t, size),
+      NULL },
+
+      ngx_null_command
+};
+
+
+void *
+ngx_http_oidc_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_oidc_main_conf_t  *omcf;
+
+    omcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_oidc_main_conf_t));
+    if (omcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&omcf->providers, cf->pool, 4, sizeof(void *)) != NGX_OK
+        || ngx_array_init(&omcf->stores, cf->pool, 4,
+                          sizeof(ngx_http_oidc_named_store_t))
+           != NGX_OK
+        || ngx_array_init(&omcf->keys, cf->pool, 4, sizeof(oidc_key_t))
+           != NGX_OK
+        || ngx_array_init(&omcf->uses, cf->pool, 8,
+                          sizeof(ngx_http_oidc_use_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return omcf;
+}
+
+
+void *
+ngx_http_oidc_create_srv_conf(ngx_conf_t *cf)
+{
+    ngx_http_oidc_srv_conf_t  *scf;
+
+    scf = ngx_pcalloc(cf->pool, sizeof(ngx_http_oidc_srv_conf_t));
+    if (scf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&scf->own, cf->pool, 4, sizeof(ngx_http_oidc_own_uri_t))
+        != NGX_OK
+        || ngx_array_init(&scf->strip, cf->pool, 2, sizeof(oidc_str_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    scf->trusted_proxies = NGX_CONF_UNSET_PTR;
+
+    return scf;
+}
+
+
+char *
+ngx_http_oidc_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_oidc_srv_conf_t  *prev = parent;
+    ngx_http_oidc_srv_conf_t  *conf = child;
+
+    ngx_conf_merge_ptr_value(conf->trusted_proxies, prev->trusted_proxies,
+                             NULL);
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_oidc_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_oidc_loc_conf_t  *lcf;
+
+    lcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_oidc_loc_conf_t));
+    if (lcf == NULL) {
+        return NULL;
+    }
+
+    lcf->off = NGX_CONF_UNSET;
+    lcf->mode = NGX_CONF_UNSET_UINT;
+    lcf->unauth_action = NGX_CONF_UNSET_UINT;
+
+    return lcf;
+}
+
+
+char *
+ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_oidc_loc_conf_t  *prev = parent;
+    ngx_http_oidc_loc_conf_t  *conf = child;
+
+    if (conf->off == NGX_CONF_UNSET) {
+        conf->off = (prev->off == NGX_CONF_UNSET) ? 1 : prev->off;
+        conf->provider = prev->provider;
+        conf->value = prev->value;
+    }
+
+    ngx_conf_merge_uint_value(conf->mode, prev->mode,
+                              NGX_HTTP_OIDC_MODE_REQUIRE);
+    ngx_conf_merge_uint_value(conf->unauth_action, prev->unauth_action,
+                              NGX_HTTP_OIDC_UNAUTH_AUTO);
+
+    if (conf->base_url.data == NULL) {
+        conf->base_url = prev->base_url;
+        conf->base = prev->base;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* oidc_session_store name { type memory; size 8m; } */
+
+char *
+ngx_http_oidc_store_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_oidc_main_conf_t *omcf = conf;
+
+    char                         *rv;
+    ngx_str_t                    *value;
+    ngx_conf_t                    save;
+    ngx_uint_t                    i;
+    ngx_oidc_store_conf_t         sc;
+    ngx_http_oidc_named_store_t  *store;
+
+    value = cf->args->elts;
+
+    store = omcf->stores.elts;
+
+    for (i = 0; i < omcf->stores.nelts; i++) {
+        if (oidc_str_eq(&store[i].name,
+                        &value[1]))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate oidc_session_store \"%V\"",
+                               &value[1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    ngx_memzero(&sc, sizeof(ngx_oidc_store_conf_t));
+
+    sc.name = value[1];
+    sc.size = NGX_CONF_UNSET_SIZE;
+    sc.tag = &ngx_http_oidc_module;
+
+    save = *cf;
+
+    cf->handler = ngx_http_oidc_store_directive;
+    cf->handler_conf = (void *) &sc;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    store = ngx_array_push(&omcf->stores);
+    if (store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    store->name = sc.name;
+    store->store = ngx_oidc_store_add(cf, &sc);
+
+    return (store->store != NULL) ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_oidc_store_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf)
+{
+    return ngx_http_oidc_block_directive(cf, dummy, conf,
+                                         ngx_http_oidc_store_commands, NULL,
+                                         "oidc_session_store");
+}
+
+
+static char *
+ngx_http_oidc_store_type(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_oidc_store_conf_t *sc = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (sc->type.len) {
+        return "is duplicate";
+    }
+
+    sc->type = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * One directive of a block whose commands are a table: checks the number of
+ * arguments and sets the slot.  "other" is the base of commands that say so in
+ * their "conf" member.
+ */
+
+char *
+ngx_http_oidc_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf, ngx_command_t *commands, void *other, const char *block)
+{
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_uint_t      n, ok;
+    ngx_command_t  *cmd;
+
+    value = cf->args->elts;
+    n = cf->args->nelts - 1;
+
+    if (ngx_strcmp(value[0].data, "include") == 0) {
+
+        if (n != 1) {
+            goto invalid;
+        }
+
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    for (cmd = commands; cmd->name.len; cmd++) {
+
+        if (value[0].len != cmd->name.len
+            || ngx_strcmp(value[0].data, cmd->name.data) != 0)
+        {
+            continue;
+        }
+
+        ok = (cmd->type & NGX_CONF_1MORE) ? n >= 1
+             : (cmd->type & NGX_CONF_FLAG) ? n == 1
+             : (n == 1 && (cmd->type & NGX_CONF_TAKE1))
+               || (n == 2 && (cmd->type & NGX_CONF_TAKE2));
+
+        if (!ok) {
+            goto invalid;
+        }
+
+        rv = cmd->set(cf, cmd, cmd->conf ? other : conf);
+
+        if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
+                               &value[0], rv);
+            return NGX_CONF_ERROR;
+        }
+
+        return rv;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "directive \"%V\" is not allowed in %s",
+                       &value[0], block);
+    return NGX_CONF_ERROR;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid number of arguments in \"%V\" directive",
+                       &value[0]);
+    return NGX_CONF_ERROR;
+}
+
+
+/* auth_oidc provider | off | value with variables */
+
+char *
+ngx_http_oidc_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_oidc_loc_conf_t *lcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_http_oidc_use_t               *use;
+    ngx_http_oidc_main_conf_t         *omcf;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (lcf->off != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        lcf->off = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (value[1].len == 0) {
+        return "has an empty value";
+    }
+
+    lcf->off = 0;
+
+    omcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module);
+
+    use = ngx_array_push(&omcf->uses);
+    if (use == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(use, sizeof(ngx_http_oidc_use_t));
+
+    use->lcf = lcf;
+    use->file = cf->conf_file->file.name.data;
+    use->line = cf->conf_file->line;
+
+    if (cf->cmd_type != NGX_HTTP_MAIN_CONF) {
+        use->scf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_oidc_module);
+    }
+
+    if (ngx_http_script_variables_count(&value[1]) == 0) {
+        use->name = value[1];
+        return NGX_CONF_OK;
+    }
+
+    lcf->value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (lcf->value == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[1];
+    ccv.complex_value = lcf->value;
+
+    return (ngx_http_compile_complex_value(&ccv) == NGX_OK) ? NGX_CONF_OK
+                                                            : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_oidc_base_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_oidc_loc_conf_t *lcf = conf;
+
+    ngx_str_t  *value;
+
+    if (lcf->base_url.data != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    lcf->base_url = value[1];
+
+    if (lcf->base_url.len
+        && lcf->base_url.data[lcf->base_url.len - 1] == '/')
+    {
+        lcf->base_url.len--;
+    }
+
+    if (oidc_url_parse(&lcf->base_url, &lcf->base) != OIDC_OK
+        || lcf->base.path.len || lcf->base.has_query)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"oidc_base_url\" must be a scheme and a host "
+                           "with an optional port: \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_oidc_trusted_proxy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_oidc_srv_conf_t *scf = conf;
+
+    ngx_int_t    rc;
+    ngx_str_t   *value;
+    ngx_cidr_t  *cidr;
+    ngx_uint_t   i;
+
+    if (scf->trusted_proxies == NGX_CONF_UNSET_PTR) {
+        scf->trusted_proxies = ngx_array_create(cf->pool, 2,
+                                                sizeof(ngx_cidr_t));
+        if (scf->trusted_proxies == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        cidr = ngx_array_push(scf->trusted_proxies);
+        if (cidr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(cidr, sizeof(ngx_cidr_t));
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+        if (ngx_strcmp(value[i].data, "unix:") == 0) {
+            cidr->family = AF_UNIX;
+            continue;
+        }
+#endif
+
+        rc = ngx_ptocidr(&value[i], cidr);
+
+        if (rc == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address \"%V\" in \"trusted_proxy\"",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_DONE) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "low address bits of %V are meaningless",
+                               &value[i]);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_http_oidc_provider_t *
+ngx_http_oidc_find_provider(ngx_http_oidc_main_conf_t *omcf, ngx_str_t *name)
+{
+    ngx_uint_t                  i;
+    ngx_http_oidc_provider_t  **p;
+
+    p = omcf->providers.elts;
+
+    for (i = 0; i < omcf->providers.nelts; i++) {
+        if (oidc_str_eq(&p[i]->name, name)) {
+            return p[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * In init_main_conf, before anything is merged: names become pointers, whatever
+ * the order in the file.
+ */
+
+char *
+ngx_http_oidc_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_oidc_main_conf_t *omcf = conf;
+
+    ngx_uint_t                  i;
+    ngx_http_oidc_use_t        *use;
+    ngx_http_oidc_provider_t  **p;
+
+    p = omcf->providers.elts;
+
+    for (i = 0; i < omcf->providers.nelts; i++) {
+        if (ngx_http_oidc_resolve_store(cf, omcf, p[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    use = omcf->uses.elts;
+
+    for (i = 0; i < omcf->uses.nelts; i++) {
+        if (ngx_http_oidc_resolve_use(cf, omcf, &use[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_resolve_store(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
+    ngx_http_oidc_provider_t *p)
+{
+    ngx_str_t                     name;
+    ngx_uint_t                    i;
+    ngx_oidc_store_conf_t         sc;
+    ngx_http_oidc_named_store_t  *store;
+
+    if (p->session_store.len) {
+
+        store = omcf->stores.elts;
+
+        for (i = 0; i < omcf->stores.nelts; i++) {
+            if (oidc_str_eq(&store[i].name,
+                            &p->session_store))
+            {
+                p->store = store[i].store;
+                return NGX_OK;
+            }
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no oidc_session_store \"%V\" for "
+                      "oidc_provider \"%V\" in %s:%ui",
+                      &p->session_store, &p->name, p->file, p->line);
+        return NGX_ERROR;
+    }
+
+    name.len = sizeof("oidc_default_store_") - 1 + p->name.len;
+    name.data = ngx_pnalloc(cf->pool, name.len + 1);
+    if (name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(name.data, "oidc_default_store_%V%Z", &p->name);
+
+    ngx_memzero(&sc, sizeof(ngx_oidc_store_conf_t));
+
+    sc.name = name;
+    sc.size = NGX_CONF_UNSET_SIZE;
+    sc.tag = &ngx_http_oidc_module;
+
+    p->store = ngx_oidc_store_add(cf, &sc);
+
+    return (p->store != NULL) ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_resolve_use(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
+    ngx_http_oidc_use_t *use)
+{
+    ngx_uint_t                   i, n, first, last;
+    ngx_http_core_srv_conf_t   **cscfp;
+    ngx_http_oidc_srv_conf_t    *scf;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_oidc_provider_t   **p;
+
+    p = omcf->providers.elts;
+    first = 0;
+    last = omcf->providers.nelts;
+
+    if (use->name.len) {
+
+        use->lcf->provider = ngx_http_oidc_find_provider(omcf, &use->name);
+
+        if (use->lcf->provider == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "no oidc_provider \"%V\" in %s:%ui",
+                          &use->name, use->file, use->line);
+            return NGX_ERROR;
+        }
+
+        while (p[first] != use->lcf->provider) {
+            first++;
+        }
+
+        last = first + 1;
+
+    } else if (last == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"auth_oidc\" without any oidc_provider in %s:%ui",
+                      use->file, use->line);
+        return NGX_ERROR;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    cscfp = cmcf->servers.elts;
+
+    for (i = 0; i < cmcf->servers.nelts; i++) {
+
+        scf = cscfp[i]->ctx->srv_conf[ngx_http_oidc_module.ctx_index];
+
+        if (use->scf != NULL && use->scf != scf) {
+            continue;
+        }
+
+        for (n = first; n < last; n++) {
+            if (ngx_http_oidc_own_uris(cf, scf, p[n], use) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_own_uris(ngx_conf_t *cf, ngx_http_oidc_srv_conf_t *scf,
+    ngx_http_oidc_provider_t *p, ngx_http_oidc_use_t *use)
+{
+    oidc_str_t               *name;
+    ngx_uint_t                i, kind;
+    ngx_http_oidc_own_uri_t  *own;
+
+    own = scf->own.elts;
+
+    for (i = 0; i < scf->own.nelts; i++) {
+        if (own[i].provider == p) {
+            return NGX_OK;
+        }
+    }
+
+    for (i = 0; i < scf->own.nelts; i++) {
+        if (own[i].kind == NGX_HTTP_OIDC_REDIRECT_URI
+            && oidc_str_eq(&own[i].provider->session_cookie[1],
+                           &p->session_cookie[1]))
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "oidc_provider \"%V\" and \"%V\" share a cookie_name "
+                          "on one server: a login at one ends the session "
+                          "at the other, in %s:%ui",
+                          &own[i].provider->name, &p->name, use->file,
+                          use->line);
+        }
+    }
+
+    for (kind = 0; kind < NGX_HTTP_OIDC_URI_MAX; kind++) {
+
+        if (p->path[kind].len == 0) {
+            continue;
+        }
+
+        own = scf->own.elts;
+
+        for (i = 0; i < scf->own.nelts; i++) {
+            if (own[i].kind != kind
+                && oidc_str_eq(&own[i].path,
+                               &p->path[kind]))
+            {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "\"%V\" means different things for oidc_provider "
+                              "\"%V\" and \"%V\" on one server in %s:%ui",
+                              &p->path[kind], &own[i].provider->name,
+                              &p->name, use->file, use->line);
+                return NGX_ERROR;
+            }
+        }
+
+        own = ngx_array_push(&scf->own);
+        if (own == NULL) {
+            return NGX_ERROR;
+        }
+
+        own->path = p->path[kind];
+        own->kind = kind;
+        own->provider = p;
+    }
+
+    if (p->pass_cookies) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < 2; i++) {
+
+        name = ngx_array_push(&scf->strip);
+        if (name == NULL) {
+            return NGX_ERROR;
+        }
+
+        *name = p->session_cookie[i];
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,167 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * Access: lets a session pass, sends a person to log in, answers 401 to
+ * everything else.  Runs last of the access handlers, so that "satisfy any",
+ * allow, deny and auth_basic go before.  What it cannot be sure of it refuses.
+ *
+ * Precontent: the module's own URIs, which the guard never catches.
+ */
+
+
+#include "ngx_http_oidc.h"
+
+
+static ngx_uint_t ngx_http_oidc_accepts_html(ngx_table_elt_t *accept);
+
+
+ngx_int_t
+ngx_http_oidc_guard(ngx_http_request_t *r)
+{
+    ngx_uint_t                 redirect;
+    oidc_str_t                 return_to;
+    ngx_http_oidc_ctx_t       *ctx;
+    ngx_http_oidc_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_oidc_module);
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_oidc_get_ctx(r);
+
+    if (ctx != NULL && ctx->own != NULL) {
+        return NGX_OK;
+    }
+
+    if (lcf->off || lcf->jwks || lcf->mode == NGX_HTTP_OIDC_MODE_OFF) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx == NULL || ctx->provider == NULL) {
+
+        /* by a variable's value: off; else identify was passed by somehow */
+
+        return (lcf->value != NULL) ? NGX_DECLINED
+                                    : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->authenticated) {
+        return NGX_OK;
+    }
+
+    if (ctx->flow != NULL) {
+        return ngx_http_oidc_login(r, ctx, NULL);
+    }
+
+    if (ctx->unavailable) {
+        return ngx_http_oidc_refuse(r, ctx, OIDC_STORE);
+    }
+
+    redirect = (lcf->unauth_action == NGX_HTTP_OIDC_UNAUTH_REDIRECT)
+               || (lcf->unauth_action == NGX_HTTP_OIDC_UNAUTH_AUTO
+                   && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+                   && ngx_http_oidc_navigation(r));
+
+    if (!redirect || ctx->refused) {
+        ctx->refused = 1;
+        return ngx_http_oidc_unauthorized(r, ctx);
+    }
+
+    oidc_return_path(&r->unparsed_uri, &return_to);
+
+    return ngx_http_oidc_login(r, ctx, &return_to);
+}
+
+
+/*
+ * Fetch Metadata says it (Sec-Fetch-Mode); for older browsers what a page load
+ * looks like: it takes HTML or anything, and no script has marked it.
+ */
+
+ngx_uint_t
+ngx_http_oidc_navigation(ngx_http_request_t *r)
+{
+    ngx_uint_t        n, dests;
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_oidc_header(r, "sec-fetch-mode", &n);
+
+    if (n) {
+        return n == 1 && oidc_str_eq_cstr(&h->value, "navigate");
+    }
+
+    (void) ngx_http_oidc_header(r, "sec-fetch-dest", &dests);
+    (void) ngx_http_oidc_header(r, "x-requested-with", &n);
+
+    if (n || dests) {
+        return 0;
+    }
+
+    h = ngx_http_oidc_header(r, "accept", &n);
+
+    return n == 0 || (n == 1 && ngx_http_oidc_accepts_html(h));
+}
+
+
+static ngx_uint_t
+ngx_http_oidc_accepts_html(ngx_table_elt_t *accept)
+{
+    return accept->value.len == 0
+           || ngx_strlcasestrn(accept->value.data,
+                               accept->value.data + accept->value.len,
+                               (u_char *) "html", 4 - 1)
+              != NULL
+           || ngx_strlcasestrn(accept->value.data,
+                               accept->value.data + accept->value.len,
+                               (u_char *) "*/*", 3 - 1)
+              != NULL;
+}
+
+
+ngx_int_t
+ngx_http_oidc_endpoint(ngx_http_request_t *r)
+{
+    ngx_http_oidc_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_oidc_get_ctx(r);
+
+    if (ctx == NULL || ctx->own == NULL) {
+        return NGX_DECLINED;
+    }
+
+    switch (ctx->own->kind) {
+
+    case NGX_HTTP_OIDC_REDIRECT_URI:
+        ctx->what = "login";
+        return ngx_http_oidc_callback(r, ctx);
+
+    case NGX_HTTP_OIDC_LOGIN_URI:
+        ctx->what = "login";
+        return ngx_http_oidc_login_uri(r, ctx);
+
+    case NGX_HTTP_OIDC_LOGOUT_URI:
+        ctx->what = "logout";
+        return ngx_http_oidc_logout(r, ctx);
+
+    case NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI:
+        ctx->what = "logout";
+        return ngx_http_oidc_logout_callback(r, ctx);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}

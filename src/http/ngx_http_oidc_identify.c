@@ -1,0 +1,419 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * Preaccess: who asks?  Runs before limit_req, so that a zone may key on
+ * $oidc_claim_sub, and never refuses: that is the guard's.  This is the hot
+ * path, and the only place that sets "authenticated".
+ *
+ * With a good session it costs: two scans of the Cookie header, one SHA-512,
+ * one look-up that copies about a kilobyte, one AES-GCM of it; three
+ * allocations from the request's pool.  No JSON, no public key, no log line.
+ */
+
+
+#include "ngx_http_oidc.h"
+
+#include "oidc_b64.h"
+
+
+/* a session in use is touched once in a 16th of its idle time, or a minute */
+
+#define NGX_HTTP_OIDC_TOUCH_SHARE  16
+#define NGX_HTTP_OIDC_TOUCH_MAX    60000
+
+
+static ngx_int_t ngx_http_oidc_choose(ngx_http_request_t *r,
+    ngx_http_oidc_srv_conf_t *scf, ngx_http_oidc_own_uri_t **own,
+    ngx_http_oidc_provider_t **provider);
+static ngx_int_t ngx_http_oidc_redact(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_find_session(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_open_session(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_touched(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_msec_t ngx_http_oidc_touch_interval(ngx_http_oidc_provider_t *p);
+
+
+static ngx_http_oidc_step_pt  ngx_http_oidc_identify_steps[] = {
+    ngx_http_oidc_find_session,
+    ngx_http_oidc_open_session,
+    ngx_http_oidc_touched,
+    NULL
+};
+
+
+ngx_int_t
+ngx_http_oidc_identify(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_http_oidc_ctx_t       *ctx;
+    ngx_http_oidc_own_uri_t   *own;
+    ngx_http_oidc_srv_conf_t  *scf;
+    ngx_http_oidc_provider_t  *p;
+
+    scf = ngx_http_get_module_srv_conf(r, ngx_http_oidc_module);
+
+    if (r != r->main || scf->own.nelts == 0) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_oidc_get_ctx(r);
+
+    if (ctx != NULL && ctx->identifying) {
+        goto run;
+    }
+
+    rc = ngx_http_oidc_choose(r, scf, &own, &p);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (p == NULL && rc == NGX_OK) {
+
+        if (ctx != NULL) {
+            ctx->own = NULL;
+        }
+
+        return (ngx_http_oidc_strip_cookies(r, scf) == NGX_OK)
+               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx = ngx_http_oidc_make_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->own = own;
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_oidc_refuse(r, ctx, OIDC_NO_PROVIDER);
+    }
+
+    if (own != NULL && ngx_http_oidc_redact(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->provider != p) {
+        ctx->provider = p;
+        ctx->authenticated = 0;
+        ctx->has_session = 0;
+        ctx->has_tokens = 0;
+        ctx->unavailable = 0;
+        ctx->stale_cookie = 0;
+        ctx->step = ngx_http_oidc_identify_steps;
+        ctx->identifying = 1;
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+run:
+
+    rc = ngx_http_oidc_run(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->identifying = 0;
+    ctx->step = NULL;
+
+    return (ngx_http_oidc_strip_cookies(r, scf) == NGX_OK)
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/* NGX_DECLINED: the value of auth_oidc names no provider */
+
+static ngx_int_t
+ngx_http_oidc_choose(ngx_http_request_t *r, ngx_http_oidc_srv_conf_t *scf,
+    ngx_http_oidc_own_uri_t **own, ngx_http_oidc_provider_t **provider)
+{
+    ngx_str_t                   name;
+    ngx_uint_t                  i;
+    ngx_http_oidc_own_uri_t    *uri;
+    ngx_http_oidc_loc_conf_t   *lcf;
+    ngx_http_oidc_main_conf_t  *omcf;
+
+    *own = NULL;
+    *provider = NULL;
+
+    uri = scf->own.elts;
+
+    for (i = 0; i < scf->own.nelts; i++) {
+        if (uri[i].path.len == r->uri.len
+            && ngx_memcmp(uri[i].path.data, r->uri.data, r->uri.len) == 0)
+        {
+            *own = &uri[i];
+            *provider = uri[i].provider;
+            return NGX_OK;
+        }
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_oidc_module);
+
+    if (lcf->off || lcf->mode == NGX_HTTP_OIDC_MODE_OFF || lcf->jwks) {
+        return NGX_OK;
+    }
+
+    if (lcf->value == NULL) {
+        *provider = lcf->provider;
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, lcf->value, &name) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (name.len == 3 && ngx_strncmp(name.data, "off", 3) == 0) {
+        return NGX_OK;
+    }
+
+    omcf = ngx_http_get_module_main_conf(r, ngx_http_oidc_module);
+
+    *provider = ngx_http_oidc_find_provider(omcf, &name);
+
+    return (*provider != NULL) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * The arguments of our URIs hold codes and states, which must not get into a
+ * log by $request, $args or the error log's "request:", nor to anyone behind.
+ */
+
+static ngx_int_t
+ngx_http_oidc_redact(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    u_char  *p;
+
+    if (r->args.len == 0) {
+        return NGX_OK;
+    }
+
+    ctx->args = r->args;
+    r->args.len = 0;
+
+    p = ngx_pnalloc(r->pool, r->method_name.len + 1 + r->uri.len + 1
+                             + r->http_protocol.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->request_line.data = p;
+
+    p = ngx_cpymem(p, r->method_name.data, r->method_name.len);
+    *p++ = ' ';
+
+    r->unparsed_uri.data = p;
+    r->unparsed_uri.len = r->uri.len;
+
+    p = ngx_cpymem(p, r->uri.data, r->uri.len);
+    *p++ = ' ';
+    p = ngx_cpymem(p, r->http_protocol.data, r->http_protocol.len);
+
+    r->request_line.len = p - r->request_line.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_find_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_int_t    rc;
+    oidc_str_t  *name, value;
+    u_char       handle[OIDC_HANDLE_LEN];
+
+    name = &ctx->provider->session_cookie[ngx_http_oidc_https(r, ctx)];
+
+    ctx->op.rc = NGX_DECLINED;
+    ctx->op.why = NGX_OIDC_STORE_ABSENT;
+
+    if (!ngx_http_oidc_cookie(r, name, &value)) {
+        return NGX_OK;
+    }
+
+    ctx->stale_cookie = 1;
+
+    if (!oidc_b64url_decode_buf(handle, OIDC_HANDLE_LEN, &value)) {
+        return NGX_OK;
+    }
+
+    if (oidc_handle_keys(handle, &ctx->keys) != OIDC_OK) {
+        oidc_wipe(handle, OIDC_HANDLE_LEN);
+        return NGX_ERROR;
+    }
+
+    oidc_wipe(handle, OIDC_HANDLE_LEN);
+
+    ctx->op.head = 1;
+
+    rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_get,
+                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
+
+    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_open_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_int_t             rc;
+    ngx_msec_t            left;
+    oidc_rc_t             orc;
+    ngx_oidc_store_op_t  *op;
+
+    op = &ctx->op;
+
+    if (op->rc != NGX_OK) {
+        ctx->unavailable = (op->rc == NGX_ERROR);
+        return NGX_OK;
+    }
+
+    ctx->has_session = 1;
+    ctx->record.len = op->value.len;
+    ctx->record.data = op->value.data;
+
+    orc = oidc_session_open(&ctx->pool, &ctx->keys, &ctx->record, ngx_time(),
+                            &ctx->session);
+
+    if (orc == OIDC_OK
+        && !oidc_str_eq(&ctx->session.provider,
+                        &ctx->provider->name))
+    {
+        orc = OIDC_SESSION_PROVIDER;
+    }
+
+    if (orc != OIDC_OK) {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "oidc session: %s", oidc_rc_name(orc));
+
+        ctx->has_session = 0;
+        return (orc == OIDC_NOMEM) ? NGX_ERROR : NGX_OK;
+    }
+
+    ctx->stale_cookie = 0;
+    ctx->authenticated = 1;
+
+    left = op->ttl;
+    op->ttl = ngx_http_oidc_ttl(ctx->provider, &ctx->session);
+
+    if (op->ttl < left + ngx_http_oidc_touch_interval(ctx->provider)) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_touch,
+                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
+
+    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+/*
+ * Nothing is lost where the touch failed, unless a logout has come between:
+ * then the session is over.
+ */
+
+static ngx_int_t
+ngx_http_oidc_touched(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    if (ctx->authenticated && ctx->op.rc == NGX_DECLINED) {
+        ctx->authenticated = 0;
+        ctx->has_session = 0;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_msec_t
+ngx_http_oidc_ttl(ngx_http_oidc_provider_t *p, const oidc_session_t *session)
+{
+    int64_t  left, idle;
+
+    left = (session->expires - (int64_t) ngx_time()) * 1000;
+    idle = (int64_t) p->session_timeout * 1000
+           + (int64_t) ngx_http_oidc_touch_interval(p);
+
+    left = ngx_min(left, idle);
+
+    return (ngx_msec_t) ngx_max(left, 1);
+}
+
+
+static ngx_msec_t
+ngx_http_oidc_touch_interval(ngx_http_oidc_provider_t *p)
+{
+    ngx_msec_t  interval;
+
+    interval = (ngx_msec_t) p->session_timeout * 1000
+               / NGX_HTTP_OIDC_TOUCH_SHARE;
+
+    return ngx_min(interval, NGX_HTTP_OIDC_TOUCH_MAX);
+}
+
+
+ngx_int_t
+ngx_http_oidc_tokens(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    oidc_str_t           record;
+    ngx_oidc_store_op_t  op;
+
+    if (!ctx->authenticated) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->has_tokens) {
+        return NGX_OK;
+    }
+
+    if (oidc_session_tokens(&ctx->pool, &ctx->keys, &ctx->record, &ctx->tokens)
+        == OIDC_OK)
+    {
+        ctx->has_tokens = 1;
+        return NGX_OK;
+    }
+
+    /* only the head was read; a store that gives heads is a synchronous one */
+
+    ngx_memzero(&op, sizeof(ngx_oidc_store_op_t));
+
+    op.store = ctx->provider->store;
+    op.kind = NGX_OIDC_STORE_SESSION;
+    op.pool = r->pool;
+    op.log = r->connection->log;
+
+    ngx_memcpy(op.name, ctx->keys.name, NGX_OIDC_STORE_NAME_LEN);
+
+    rc = ngx_oidc_store_get(&op);
+
+    if (rc == NGX_AGAIN) {
+        ngx_oidc_store_cancel(&op);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    record.len = op.value.len;
+    record.data = op.value.data;
+
+    if (oidc_session_tokens(&ctx->pool, &ctx->keys, &record, &ctx->tokens)
+        != OIDC_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx->has_tokens = 1;
+
+    return NGX_OK;
+}

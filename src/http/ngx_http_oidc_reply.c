@@ -1,0 +1,481 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * Every answer that the module sends itself.  Texts are fixed: nothing that
+ * came from outside is shown, but the id of the request, by which the operator
+ * finds the reason in the log.  An error_page for the status goes before.
+ */
+
+
+#include "ngx_http_oidc.h"
+
+#include "oidc_cookie.h"
+
+
+static ngx_int_t ngx_http_oidc_finish(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *type, ngx_str_t *body);
+static ngx_uint_t ngx_http_oidc_has_error_page(ngx_http_request_t *r,
+    ngx_uint_t status);
+static ngx_int_t ngx_http_oidc_no_store(ngx_http_request_t *r);
+static ngx_int_t ngx_http_oidc_page(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *id, ngx_str_t *type, ngx_str_t *body);
+static ngx_int_t ngx_http_oidc_page_headers(ngx_http_request_t *r);
+static ngx_str_t ngx_http_oidc_request_id(ngx_http_request_t *r);
+
+
+static ngx_str_t  ngx_http_oidc_json = ngx_string("application/json");
+static ngx_str_t  ngx_http_oidc_html = ngx_string("text/html; charset=utf-8");
+
+
+static const struct {
+    ngx_uint_t   status;
+    const char  *title;
+    const char  *text;
+    const char  *code;
+} ngx_http_oidc_pages[] = {
+    { 400, "Login not completed", "This login has ended or was begun elsewhere."
+      " Please open the page again.", "bad_request" },
+    { 403, "Access denied", "You may not do this.", "forbidden" },
+    { 405, "Method not allowed", "This address does not take such a request.",
+      "method_not_allowed" },
+    { 502, "Login failed", "The login service gave an answer that cannot be "
+      "accepted. Please try again later.", "bad_gateway" },
+    { 503, "Temporarily unavailable", "Please try again in a moment.",
+      "unavailable" },
+    { 504, "Login timed out", "The login service did not answer in time. "
+      "Please try again later.", "gateway_timeout" },
+    { 500, "Internal error", "Something went wrong.", "internal_error" },
+    { 0, NULL, NULL, NULL }
+};
+
+
+ngx_int_t
+ngx_http_oidc_add_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.len = ngx_strlen(name);
+    h->key.data = (u_char *) name;
+    h->value = *value;
+    ngx_http_oidc_header_end(h);
+
+    return NGX_OK;
+}
+
+
+/* max_age as in oidc_set_cookie_t */
+
+ngx_int_t
+ngx_http_oidc_set_cookie(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    const oidc_str_t *name, const oidc_str_t *suffix, const oidc_str_t *value,
+    int64_t max_age)
+{
+    u_char             *p;
+    ngx_str_t           header;
+    oidc_set_cookie_t   cookie;
+
+    ngx_memzero(&cookie, sizeof(oidc_set_cookie_t));
+
+    cookie.name = *name;
+    cookie.max_age = max_age;
+    cookie.secure = ngx_http_oidc_https(r, ctx);
+    cookie.domain.len = ctx->provider->cookie_domain.len;
+    cookie.domain.data = ctx->provider->cookie_domain.data;
+
+    if (value != NULL) {
+        cookie.value = *value;
+    }
+
+    if (suffix != NULL) {
+
+        p = ngx_pnalloc(r->pool, name->len + suffix->len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        cookie.name.data = p;
+        p = ngx_cpymem(p, name->data, name->len);
+        p = ngx_cpymem(p, suffix->data, suffix->len);
+        cookie.name.len = p - cookie.name.data;
+    }
+
+    if (oidc_set_cookie(&ctx->pool, &cookie, &header)
+        != OIDC_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_oidc_add_header(r, "Set-Cookie", &header);
+}
+
+
+/*
+ * Sends a whole answer of ours; what it returns goes to
+ * ngx_http_finalize_request(), or back from a content handler.
+ */
+
+ngx_int_t
+ngx_http_oidc_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
+    ngx_str_t *body)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    /* behind an error_page that is guarded itself, our status counts */
+
+    r->err_status = 0;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = body->len;
+
+    if (type != NULL) {
+        r->headers_out.content_type = *type;
+        r->headers_out.content_type_len = type->len;
+        r->headers_out.content_type_lowcase = NULL;
+    }
+
+    if (body->len == 0) {
+        r->header_only = 1;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+/* from a phase handler: the request is over, whatever phases follow */
+
+static ngx_int_t
+ngx_http_oidc_finish(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_str_t *body)
+{
+    ngx_int_t  rc;
+
+    /* no "100 Continue" for a body that nobody wants */
+
+    r->expect_tested = 1;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_oidc_send(r, status, type, body);
+    }
+
+    ngx_http_finalize_request(r, rc);
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_oidc_redirect(ngx_http_request_t *r, const oidc_str_t *location)
+{
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  empty = ngx_null_string;
+    static ngx_str_t  no_referrer = ngx_string("no-referrer");
+
+    if (ngx_http_oidc_no_store(r) != NGX_OK
+        || ngx_http_oidc_add_header(r, "Referrer-Policy", &no_referrer)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_clear_location(r);
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "Location");
+    h->value.len = location->len;
+    h->value.data = location->data;
+    ngx_http_oidc_header_end(h);
+
+    r->headers_out.location = h;
+
+    return ngx_http_oidc_finish(r, (r->method == NGX_HTTP_POST)
+                                   ? NGX_HTTP_SEE_OTHER
+                                   : NGX_HTTP_MOVED_TEMPORARILY,
+                                NULL, &empty);
+}
+
+
+/* for whoever is no navigation: a challenge (RFC 9110 section 11.6.1) */
+
+ngx_int_t
+ngx_http_oidc_unauthorized(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    u_char           *p;
+    ngx_str_t         realm, *name;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  body = ngx_string("{\"error\":\"login_required\"}\n");
+
+    name = &ctx->provider->name;
+
+    realm.data = ngx_pnalloc(r->pool, sizeof("Bearer realm=\"\"") + name->len);
+    if (realm.data == NULL || ngx_http_oidc_no_store(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(realm.data, "Bearer realm=\"%V\"", name);
+    realm.len = p - realm.data;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "WWW-Authenticate");
+    h->value = realm;
+
+    ngx_http_oidc_challenge(r, h);
+
+    if (ngx_http_oidc_has_error_page(r, NGX_HTTP_UNAUTHORIZED)) {
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    return ngx_http_oidc_finish(r, NGX_HTTP_UNAUTHORIZED, &ngx_http_oidc_json,
+                                &body);
+}
+
+
+ngx_int_t
+ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    oidc_rc_t rc)
+{
+    int              status;
+    ngx_str_t        id, type, body, name;
+    ngx_str_t       *allow;
+
+    static ngx_str_t  get = ngx_string("GET");
+    static ngx_str_t  get_post = ngx_string("GET, POST");
+    static ngx_str_t  retry = ngx_string("5");
+    static ngx_str_t  unknown = ngx_string("-");
+
+    ctx->rc = rc;
+    ctx->refused = 1;
+
+    id = ngx_http_oidc_request_id(r);
+    name = (ctx->provider != NULL) ? ctx->provider->name : unknown;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "oidc: %s refused: %s (%s)%s%V, provider: \"%V\", id: %V",
+                  ctx->what ? ctx->what : "request", oidc_rc_name(rc),
+                  oidc_rc_text(rc), ctx->detail.len ? ": " : "", &ctx->detail,
+                  &name, &id);
+
+    status = oidc_rc_status(rc);
+
+    if (ngx_http_oidc_no_store(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_oidc_add_header(r, "Retry-After", &retry) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_NOT_ALLOWED) {
+
+        allow = (ctx->own != NULL
+                 && ctx->own->kind == NGX_HTTP_OIDC_LOGOUT_URI)
+                ? &get_post : &get;
+
+        if (ngx_http_oidc_add_header(r, "Allow", allow) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (ngx_http_oidc_has_error_page(r, status)) {
+        return status;
+    }
+
+    if (ngx_http_oidc_page(r, status, &id, &type, &body) != NGX_OK
+        || ngx_http_oidc_page_headers(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_oidc_finish(r, status, &type, &body);
+}
+
+
+static ngx_int_t
+ngx_http_oidc_page(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *id,
+    ngx_str_t *type, ngx_str_t *body)
+{
+    size_t       len;
+    u_char      *p;
+    ngx_uint_t   i;
+
+    for (i = 0; ngx_http_oidc_pages[i].status != status
+                && ngx_http_oidc_pages[i + 1].status != 0; i++)
+    {
+        /* void */
+    }
+
+    len = 256 + ngx_strlen(ngx_http_oidc_pages[i].title) * 2
+          + ngx_strlen(ngx_http_oidc_pages[i].text) + id->len;
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->data = p;
+
+    if (ngx_http_oidc_navigation(r)) {
+        *type = ngx_http_oidc_html;
+
+        p = ngx_snprintf(p, len, "<!DOCTYPE html>\n<html lang=\"en\">"
+                         "<head><meta charset=\"utf-8\"><title>%s</title>"
+                         "</head>\n<body><h1>%s</h1><p>%s</p>"
+                         "<p>Request %V</p></body></html>\n",
+                         ngx_http_oidc_pages[i].title,
+                         ngx_http_oidc_pages[i].title,
+                         ngx_http_oidc_pages[i].text, id);
+
+    } else {
+        *type = ngx_http_oidc_json;
+
+        p = ngx_snprintf(p, len, "{\"error\":\"%s\",\"request_id\":\"%V\"}\n",
+                         ngx_http_oidc_pages[i].code, id);
+    }
+
+    body->len = p - body->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_page_headers(ngx_http_request_t *r)
+{
+    static ngx_str_t  nosniff = ngx_string("nosniff");
+    static ngx_str_t  csp = ngx_string("default-src 'none'; "
+                                       "frame-ancestors 'none'");
+
+    if (ngx_http_oidc_add_header(r, "X-Content-Type-Options", &nosniff)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_oidc_add_header(r, "Content-Security-Policy", &csp);
+}
+
+
+/* the end of a logout where nothing else is configured */
+
+ngx_int_t
+ngx_http_oidc_logged_out(ngx_http_request_t *r)
+{
+    static ngx_str_t  body = ngx_string(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+        "<title>Logged out</title></head>\n<body><h1>Logged out</h1>"
+        "<p>You are logged out.</p></body></html>\n");
+
+    if (ngx_http_oidc_no_store(r) != NGX_OK
+        || ngx_http_oidc_page_headers(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_oidc_finish(r, NGX_HTTP_OK, &ngx_http_oidc_html, &body);
+}
+
+
+static ngx_str_t
+ngx_http_oidc_request_id(ngx_http_request_t *r)
+{
+    ngx_str_t                   id;
+    ngx_http_variable_value_t  *v;
+    ngx_http_oidc_main_conf_t  *omcf;
+
+    ngx_str_set(&id, "-");
+
+    omcf = ngx_http_get_module_main_conf(r, ngx_http_oidc_module);
+
+    v = ngx_http_get_indexed_variable(r, omcf->request_id);
+
+    if (v != NULL && !v->not_found) {
+        id.len = v->len;
+        id.data = v->data;
+    }
+
+    return id;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_no_store(ngx_http_request_t *r)
+{
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    return ngx_http_oidc_add_header(r, "Cache-Control", &no_store);
+}
+
+
+static ngx_uint_t
+ngx_http_oidc_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    /* as ngx_http_special_response_handler() decides it */
+
+    if (clcf->error_pages == NULL || r->uri_changes == 0 || r->error_page) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == (ngx_int_t) status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
