@@ -155,6 +155,15 @@ void ngx_oidc_idp_refresh_init(ngx_oidc_idp_run_t *run);
 void ngx_oidc_idp_refresh_exit(ngx_oidc_idp_run_t *run);
 void ngx_oidc_idp_refresh(ngx_oidc_idp_run_t *run);
 
+/*
+ * ngx_oidc_idp_docs.c: fetches the document of run->step under our lease.
+ * OIDC_OK: ngx_oidc_idp_fetched() will be called, not inside; then it is kept,
+ * or the log says why not.
+ */
+
+oidc_rc_t ngx_oidc_idp_fetch(ngx_oidc_idp_run_t *run);
+void ngx_oidc_idp_fetched(ngx_oidc_idp_run_t *run, oidc_rc_t rc);
+
 /* common bounds of all our fetches */
 
 void ngx_oidc_idp_fetch_init(ngx_oidc_idp_run_t *run, ngx_oidc_fetch_t *f);
