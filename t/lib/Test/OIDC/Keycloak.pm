@@ -19,6 +19,7 @@ package Test::OIDC::Keycloak;
 use warnings;
 use strict;
 
+use File::Path ();
 use File::Temp ();
 use HTTP::Tiny;
 use IO::Socket::INET;
@@ -48,6 +49,7 @@ sub start {
 
 	$self->{dir} //= File::Temp::tempdir('test-keycloak-XXXXXXXX',
 		TMPDIR => 1, CLEANUP => 1);
+	File::Path::make_path($self->{dir});
 	$self->{port} //= _free_port();
 	$self->{http} = HTTP::Tiny->new(timeout => 60, max_redirect => 0);
 
