@@ -409,6 +409,7 @@ ngx_int_t ngx_http_oidc_tokens(ngx_http_request_t *r,
 
 ngx_msec_t ngx_http_oidc_ttl(ngx_http_oidc_provider_t *p,
     const oidc_session_t *session);
+ngx_msec_t ngx_http_oidc_touch_interval(ngx_http_oidc_provider_t *p);
 
 /* flows */
 

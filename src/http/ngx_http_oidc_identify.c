@@ -20,12 +20,6 @@
 #include "oidc_b64.h"
 
 
-/* a session in use is touched once in a 16th of its idle time, or a minute */
-
-#define NGX_HTTP_OIDC_TOUCH_SHARE  16
-#define NGX_HTTP_OIDC_TOUCH_MAX    60000
-
-
 static ngx_int_t ngx_http_oidc_choose(ngx_http_request_t *r,
     ngx_http_oidc_srv_conf_t *scf, ngx_http_oidc_own_uri_t **own,
     ngx_http_oidc_provider_t **provider);
@@ -37,7 +31,6 @@ static ngx_int_t ngx_http_oidc_open_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_touched(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
-static ngx_msec_t ngx_http_oidc_touch_interval(ngx_http_oidc_provider_t *p);
 
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_identify_steps[] = {
@@ -329,91 +322,6 @@ ngx_http_oidc_touched(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         ctx->authenticated = 0;
         ctx->has_session = 0;
     }
-
-    return NGX_OK;
-}
-
-
-ngx_msec_t
-ngx_http_oidc_ttl(ngx_http_oidc_provider_t *p, const oidc_session_t *session)
-{
-    int64_t  left, idle;
-
-    left = (session->expires - (int64_t) ngx_time()) * 1000;
-    idle = (int64_t) p->session_timeout * 1000
-           + (int64_t) ngx_http_oidc_touch_interval(p);
-
-    left = ngx_min(left, idle);
-
-    return (ngx_msec_t) ngx_max(left, 1);
-}
-
-
-static ngx_msec_t
-ngx_http_oidc_touch_interval(ngx_http_oidc_provider_t *p)
-{
-    ngx_msec_t  interval;
-
-    interval = (ngx_msec_t) p->session_timeout * 1000
-               / NGX_HTTP_OIDC_TOUCH_SHARE;
-
-    return ngx_min(interval, NGX_HTTP_OIDC_TOUCH_MAX);
-}
-
-
-ngx_int_t
-ngx_http_oidc_tokens(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    ngx_int_t            rc;
-    oidc_str_t           record;
-    ngx_oidc_store_op_t  op;
-
-    if (!ctx->authenticated) {
-        return NGX_DECLINED;
-    }
-
-    if (ctx->has_tokens) {
-        return NGX_OK;
-    }
-
-    if (oidc_session_tokens(&ctx->pool, &ctx->keys, &ctx->record, &ctx->tokens)
-        == OIDC_OK)
-    {
-        ctx->has_tokens = 1;
-        return NGX_OK;
-    }
-
-    /* only the head was read; a store that gives heads is a synchronous one */
-
-    ngx_memzero(&op, sizeof(ngx_oidc_store_op_t));
-
-    op.store = ctx->provider->store;
-    op.kind = NGX_OIDC_STORE_SESSION;
-    op.pool = r->pool;
-    op.log = r->connection->log;
-
-    ngx_memcpy(op.name, ctx->keys.name, NGX_OIDC_STORE_NAME_LEN);
-
-    rc = ngx_oidc_store_get(&op);
-
-    if (rc == NGX_AGAIN) {
-        ngx_oidc_store_cancel(&op);
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    record.len = op.value.len;
-    record.data = op.value.data;
-
-    if (oidc_session_tokens(&ctx->pool, &ctx->keys, &record, &ctx->tokens)
-        != OIDC_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    ctx->has_tokens = 1;
 
     return NGX_OK;
 }

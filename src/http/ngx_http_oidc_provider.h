@@ -14,8 +14,21 @@
 #include "ngx_http_oidc.h"
 
 
+/* one auth_oidc, until its name is a pointer */
+
+typedef struct {
+    ngx_http_oidc_loc_conf_t  *lcf;
+    ngx_http_oidc_srv_conf_t  *scf;     /* NULL: set in http{} */
+    ngx_str_t                  name;    /* empty: by value, any provider */
+    u_char                    *file;
+    ngx_uint_t                 line;
+} ngx_http_oidc_use_t;
+
+
 char *ngx_http_oidc_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf, ngx_command_t *commands, void *other, const char *block);
+char *ngx_http_oidc_provider_check(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
 
 
 #endif /* _NGX_HTTP_OIDC_PROVIDER_H_INCLUDED_ */

@@ -1,0 +1,62 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * What the steps of a callback share.  ngx_http_oidc_callback.c has the list of
+ * them and those that look at the browser, ngx_http_oidc_exchange.c those that
+ * talk to the provider, ngx_http_oidc_session.c those that make the session.
+ */
+
+
+#ifndef _NGX_HTTP_OIDC_CALLBACK_H_INCLUDED_
+#define _NGX_HTTP_OIDC_CALLBACK_H_INCLUDED_
+
+
+#include "ngx_http_oidc.h"
+
+#include "oidc_authz.h"
+#include "oidc_idtoken.h"
+
+
+typedef struct {
+    oidc_callback_t         args;
+    oidc_login_t            login;
+    oidc_str_t              redirect_uri;
+    oidc_form_t             form;
+    ngx_http_oidc_fetch_t   token;
+    ngx_http_oidc_fetch_t   userinfo;
+    oidc_tokens_t           tokens;
+    oidc_expect_t           expect;
+    unsigned                algs;
+    json_t                 *claims;         /* freed with the pool */
+    json_t                 *user_claims;    /* likewise */
+    u_char                  handle[OIDC_HANDLE_LEN];
+    oidc_handle_keys_t      keys;
+    ngx_uint_t              asked_keys;
+} ngx_http_oidc_callback_t;
+
+
+ngx_int_t ngx_http_oidc_ask_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_read_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_need_keys(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_check_id_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_ask_userinfo(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_read_userinfo(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_new_session(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_drop_old_session(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_go_back(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_OIDC_CALLBACK_H_INCLUDED_ */

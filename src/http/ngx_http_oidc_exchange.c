@@ -1,0 +1,372 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * The part of a callback that talks to the provider: the code for tokens, the
+ * verdict on the ID token, userinfo (OpenID Connect Core 3.1.3, 5.3).
+ */
+
+
+#include "ngx_http_oidc_callback.h"
+
+#include "oidc_json.h"
+
+
+static ngx_int_t ngx_http_oidc_fetched(ngx_http_oidc_ctx_t *ctx,
+    ngx_http_oidc_fetch_t *f);
+
+
+ngx_int_t
+ngx_http_oidc_ask_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    u_char                     data[43];
+    ngx_int_t                  rc;
+    oidc_str_t                 verifier;
+    oidc_client_t              client;
+    const oidc_metadata_t     *metadata;
+    ngx_http_oidc_provider_t  *p;
+
+    p = ctx->provider;
+
+    metadata = ngx_oidc_idp_metadata(p->idp);
+
+    if (metadata == NULL) {
+        ctx->rc = OIDC_NOT_READY;
+        return NGX_DECLINED;
+    }
+
+    if (cb->form.body.len == 0) {
+
+        rc = ngx_http_oidc_absolute(r, ctx, &p->uri[NGX_HTTP_OIDC_REDIRECT_URI],
+                                    &cb->redirect_uri);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        client = p->client;
+        client.auth = oidc_client_auth(&p->client, metadata);
+
+        verifier.len = p->pkce ? sizeof(data) : 0;
+        verifier.data = data;
+
+        ctx->rc = oidc_login_verifier(&cb->login, data);
+
+        if (ctx->rc == OIDC_OK) {
+            ctx->rc = oidc_token_request(&ctx->pool, &client, &cb->args.code,
+                                         &cb->redirect_uri, &verifier,
+                                         &cb->form);
+        }
+
+        oidc_wipe(data, sizeof(data));
+
+        if (ctx->rc != OIDC_OK) {
+            return NGX_DECLINED;
+        }
+
+        ngx_str_set(&cb->token.method, "POST");
+        ngx_str_set(&cb->token.accept, "application/json");
+        ngx_str_set(&cb->token.content_type,
+                    "application/x-www-form-urlencoded");
+        cb->token.body = cb->form.body;
+        cb->token.authorization = cb->form.authorization;
+
+        ctx->rc = oidc_str_dup(&ctx->pool, &metadata->token_endpoint,
+                               &cb->token.url);
+
+        if (ctx->rc != OIDC_OK) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return ngx_http_oidc_fetch(r, ctx, &cb->token);
+}
+
+
+static ngx_int_t
+ngx_http_oidc_fetched(ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_fetch_t *f)
+{
+    ctx->rc = f->rc;
+
+    if (f->rc != OIDC_OK) {
+        ctx->detail = f->url;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_oidc_read_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    oidc_str_t  error;
+
+    if (ngx_http_oidc_fetched(ctx, &cb->token) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memzero(&error, sizeof(oidc_str_t));
+
+    ctx->rc = oidc_token_parse(&ctx->pool, cb->token.status,
+                               &cb->token.answer_type,
+                               &cb->token.answer, &cb->tokens,
+                               &error);
+
+    if (ctx->rc != OIDC_OK) {
+        ctx->detail = error;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_oidc_need_keys(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (ngx_oidc_idp_jwks(ctx->provider->idp) != NULL) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_oidc_wait_idp(r, ctx, NGX_OIDC_IDP_READY);
+
+    if (rc == NGX_DECLINED) {
+        ctx->rc = OIDC_NOT_READY;
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_oidc_check_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    u_char                     nonce[43];
+    ngx_int_t                  rc;
+    oidc_expect_t             *expect;
+    ngx_http_oidc_provider_t  *p;
+
+    p = ctx->provider;
+    expect = &cb->expect;
+
+    ngx_memzero(expect, sizeof(oidc_expect_t));
+
+    expect->jwks = ngx_oidc_idp_jwks(p->idp);
+
+    if (expect->jwks == NULL) {
+        ctx->rc = OIDC_NOT_READY;
+        return NGX_DECLINED;
+    }
+
+    ctx->rc = oidc_login_nonce(&cb->login, nonce);
+
+    if (ctx->rc != OIDC_OK) {
+        return NGX_DECLINED;
+    }
+
+    expect->issuer = p->idp->issuer;
+    expect->client_id = p->client.id;
+    expect->secret = p->client.secret;
+    expect->nonce.len = sizeof(nonce);
+    expect->nonce.data = nonce;
+    expect->access_token = cb->tokens.access_token;
+    expect->now = ngx_time();
+    expect->skew = p->clock_skew;
+    expect->algs = ngx_http_oidc_id_token_algs(p);
+    cb->algs = expect->algs;
+
+    if (p->trusted_audience != NULL) {
+        expect->trusted_audience = p->trusted_audience->elts;
+        expect->trusted_audience_n = p->trusted_audience->nelts;
+    }
+
+    ctx->rc = oidc_id_token_check(&ctx->pool, &cb->tokens.id_token, expect,
+                                  &cb->claims);
+
+    if (ctx->rc == OIDC_OK) {
+        return NGX_OK;
+    }
+
+    if (ctx->rc == OIDC_JWS_KID && !cb->asked_keys) {
+
+        /* perhaps the keys were rotated: once more with those of now */
+
+        cb->asked_keys = 1;
+
+        rc = ngx_http_oidc_wait_idp(r, ctx, NGX_OIDC_IDP_KEYS);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_BUSY;
+        }
+
+        if (rc == NGX_OK) {
+            return ngx_http_oidc_check_id_token(r, ctx);
+        }
+
+        ctx->rc = OIDC_JWS_KID;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * What is configured, else the default as far as the metadata goes along.  HS*
+ * is never in the default.
+ */
+
+unsigned
+ngx_http_oidc_id_token_algs(ngx_http_oidc_provider_t *p)
+{
+    unsigned                algs;
+    const oidc_metadata_t  *metadata;
+
+    if (p->id_token_algs) {
+        return p->id_token_algs;
+    }
+
+    metadata = ngx_oidc_idp_metadata(p->idp);
+    algs = OIDC_ALG_DEFAULT;
+
+    if (metadata != NULL && metadata->id_token_algs) {
+        algs &= metadata->id_token_algs;
+    }
+
+    return algs;
+}
+
+
+ngx_int_t
+ngx_http_oidc_ask_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    u_char                 *p;
+    size_t                  len;
+    const oidc_metadata_t  *metadata;
+
+    if (!ctx->provider->userinfo) {
+        return NGX_OK;
+    }
+
+    metadata = ngx_oidc_idp_metadata(ctx->provider->idp);
+
+    if (metadata == NULL) {
+        ctx->rc = OIDC_NOT_READY;
+        return NGX_DECLINED;
+    }
+
+    if (metadata->userinfo_endpoint.len == 0) {
+        ngx_str_set(&ctx->detail, "userinfo_endpoint");
+        ctx->rc = OIDC_META_MEMBER;
+        return NGX_DECLINED;
+    }
+
+    if (cb->userinfo.authorization.len == 0) {
+
+        len = sizeof("Bearer ") - 1 + cb->tokens.access_token.len;
+
+        p = ngx_pnalloc(r->pool, len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        cb->userinfo.authorization.data = p;
+        cb->userinfo.authorization.len = len;
+
+        p = ngx_cpymem(p, "Bearer ", sizeof("Bearer ") - 1);
+        ngx_memcpy(p, cb->tokens.access_token.data,
+                   cb->tokens.access_token.len);
+
+        ngx_str_set(&cb->userinfo.method, "GET");
+
+        if (ctx->provider->userinfo_algs) {
+            ngx_str_set(&cb->userinfo.accept, "application/jwt");
+
+        } else {
+            ngx_str_set(&cb->userinfo.accept,
+                        "application/json, application/jwt");
+        }
+
+        ctx->rc = oidc_str_dup(&ctx->pool, &metadata->userinfo_endpoint,
+                               &cb->userinfo.url);
+
+        if (ctx->rc != OIDC_OK) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return ngx_http_oidc_fetch(r, ctx, &cb->userinfo);
+}
+
+
+ngx_int_t
+ngx_http_oidc_read_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    char        *text;
+    oidc_str_t   sub;
+
+    if (!ctx->provider->userinfo) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_oidc_fetched(ctx, &cb->userinfo) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (cb->userinfo.status != NGX_HTTP_OK) {
+        ngx_str_set(&ctx->detail, "userinfo_endpoint");
+        ctx->rc = OIDC_FETCH_STATUS;
+        return NGX_DECLINED;
+    }
+
+    cb->expect.jwks = ngx_oidc_idp_jwks(ctx->provider->idp);
+    cb->expect.algs = ctx->provider->userinfo_algs;
+    cb->expect.now = ngx_time();
+
+    if (oidc_json_str(cb->claims, "sub", &sub) != 1) {
+        ctx->rc = OIDC_CLAIM_SUB;
+        return NGX_DECLINED;
+    }
+
+    ctx->rc = oidc_userinfo_check(&ctx->pool,
+                                  &cb->userinfo.answer_type,
+                                  &cb->userinfo.answer,
+                                  &cb->expect, cb->algs, &sub,
+                                  &cb->user_claims);
+
+    if (ctx->rc != OIDC_OK) {
+        ngx_str_set(&ctx->detail, "userinfo");
+        return NGX_DECLINED;
+    }
+
+    /* $oidc_userinfo is JSON, whatever it came as; escaped, so no controls */
+
+    text = json_dumps(cb->user_claims, JSON_COMPACT|JSON_ENSURE_ASCII);
+
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    sub.data = (u_char *) text;
+    sub.len = ngx_strlen(text);
+
+    ctx->rc = oidc_str_dup(&ctx->pool, &sub, &cb->tokens.userinfo);
+
+    free(text);
+
+    return (ctx->rc == OIDC_OK) ? NGX_OK : NGX_DECLINED;
+}

@@ -1,0 +1,481 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * The end of oidc_provider { }: defaults, and everything that can be known to
+ * be wrong before the first request.
+ */
+
+
+#include "ngx_http_oidc_provider.h"
+
+#include "oidc_authz.h"
+#include "oidc_cookie.h"
+#include "oidc_idtoken.h"
+#include "oidc_jws.h"
+
+
+static char *ngx_http_oidc_provider_client(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+static char *ngx_http_oidc_provider_urls(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+static char *ngx_http_oidc_provider_uris(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+static char *ngx_http_oidc_provider_cookies(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+static ngx_int_t ngx_http_oidc_cookie_names(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p, ngx_uint_t https);
+static char *ngx_http_oidc_provider_tls(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+
+
+/* where distributions keep the certificates that they trust */
+
+static const char  *ngx_http_oidc_ca_bundles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+    NULL
+};
+
+
+char *
+ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    char  *rv;
+
+    ngx_conf_init_value(p->session_timeout, 8 * 60 * 60);
+    ngx_conf_init_value(p->session_lifetime, 12 * 60 * 60);
+    ngx_conf_init_value(p->pre_auth_timeout, 300);
+    ngx_conf_init_value(p->clock_skew, 30);
+    ngx_conf_init_msec_value(p->timeout, 30000);
+    ngx_conf_init_uint_value(p->client_auth_method, OIDC_CLIENT_AUTO);
+    ngx_conf_init_value(p->pkce, 1);
+    ngx_conf_init_value(p->userinfo, 0);
+    ngx_conf_init_value(p->logout_token_hint, 0);
+    ngx_conf_init_value(p->logout_cross_site, 0);
+    ngx_conf_init_value(p->pass_cookies, 0);
+    ngx_conf_init_value(p->allow_http, 0);
+
+    if (p->scope.data == NULL) {
+        ngx_str_set(&p->scope, "openid");
+    }
+
+    if (p->session_timeout == 0 || p->session_lifetime == 0
+        || p->pre_auth_timeout == 0 || p->timeout == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "oidc_provider \"%V\": a time of 0 "
+                           "lets nobody in", &p->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (p->pre_auth_timeout > 60 * 60) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"pre_auth_timeout\" must be at most 1h");
+        return NGX_CONF_ERROR;
+    }
+
+    if (p->clock_skew > OIDC_SKEW_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"clock_skew\" must be at most %ds",
+                           OIDC_SKEW_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_oidc_provider_client(cf, p);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    rv = ngx_http_oidc_provider_urls(cf, p);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    rv = ngx_http_oidc_provider_uris(cf, p);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    rv = ngx_http_oidc_provider_cookies(cf, p);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    rv = ngx_http_oidc_provider_tls(cf, p);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    p->idp->timeout = p->timeout;
+
+    rv = ngx_oidc_idp_configure(cf, p->idp, &ngx_http_oidc_module);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    return ngx_http_oidc_back_channel_finish(cf, p);
+}
+
+
+static char *
+ngx_http_oidc_provider_client(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    size_t      min;
+    unsigned    alg, algs;
+    ngx_str_t  *secret;
+
+    if (p->client.id.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"client_id\" in oidc_provider \"%V\"",
+                           &p->name);
+        return NGX_CONF_ERROR;
+    }
+
+    secret = &p->client.secret;
+
+    if (p->client_secret_file.len) {
+
+        if (secret->len) {
+            return "has both \"client_secret\" and \"client_secret_file\"";
+        }
+
+        if (ngx_http_oidc_read_secret(cf, &p->client_secret_file, 4096, secret)
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (secret->len == 0
+        && (p->client_auth_method == OIDC_CLIENT_SECRET_BASIC
+            || p->client_auth_method == OIDC_CLIENT_SECRET_POST))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"client_auth_method\" of oidc_provider \"%V\" "
+                           "needs a \"client_secret\"", &p->name);
+        return NGX_CONF_ERROR;
+    }
+
+    p->client.auth = p->client_auth_method;
+
+    algs = p->id_token_algs | p->userinfo_algs;
+
+    for (alg = OIDC_HS256; alg <= OIDC_HS512; alg <<= 1) {
+
+        min = oidc_jws_secret_min(alg);
+
+        if ((algs & alg) && secret->len < min) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "%s of oidc_provider \"%V\" needs a "
+                               "client_secret of at least %uz bytes",
+                               oidc_jws_alg_name(alg), &p->name, min);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_oidc_provider_urls(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    ngx_uint_t    i;
+    oidc_url_t    url;
+    oidc_pool_t   pool;
+
+    struct {
+        const char  *name;
+        oidc_str_t  *value;
+    } urls[] = {
+        { "issuer", &p->idp->issuer },
+        { "config_url", &p->idp->config_url },
+#define NGX_HTTP_OIDC_URL(name, required)  { #name, &p->idp->fixed.name },
+        OIDC_ENDPOINTS(NGX_HTTP_OIDC_URL)
+#undef NGX_HTTP_OIDC_URL
+    };
+
+    if (p->idp->issuer.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"issuer\" in oidc_provider \"%V\"", &p->name);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+
+        if (urls[i].value->len == 0) {
+            continue;
+        }
+
+        if (oidc_url_parse(urls[i].value, &url) != OIDC_OK
+            || (i == 0 && url.has_query))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%s\" of oidc_provider \"%V\" "
+                               "is no http or https URL: \"%V\"",
+                               urls[i].name, &p->name, urls[i].value);
+            return NGX_CONF_ERROR;
+        }
+
+        /* plain http: as the issuer is, and it only if nobody is between */
+
+        if (i == 0 && !url.https) {
+            p->idp->allow_http = oidc_url_is_loopback(&url) || p->allow_http;
+        }
+
+        if (!url.https && !p->idp->allow_http) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%s\" of oidc_provider \"%V\" must be https: "
+                               "\"%V\" (for a test host there is "
+                               "\"allow_http\")",
+                               urls[i].name, &p->name, urls[i].value);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    pool = ngx_http_oidc_pool(cf->pool);
+
+    if (p->extra_auth_args.len
+        && oidc_authz_extra_check(&pool, &p->extra_auth_args)
+           != OIDC_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"extra_auth_args\" of oidc_provider \"%V\" is "
+                           "malformed or sets what the module sets itself",
+                           &p->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* our own URIs: paths, or absolute where the provider is told about them */
+
+static char *
+ngx_http_oidc_provider_uris(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    ngx_str_t   *uri;
+    oidc_url_t   url;
+    ngx_uint_t   i, n;
+
+    uri = p->uri;
+
+    if (uri[NGX_HTTP_OIDC_REDIRECT_URI].len == 0) {
+        ngx_str_set(&uri[NGX_HTTP_OIDC_REDIRECT_URI], "/oidc_callback");
+    }
+
+    for (i = 0; i < NGX_HTTP_OIDC_URI_MAX; i++) {
+
+        if (uri[i].len == 0) {
+            continue;
+        }
+
+        p->path[i] = uri[i];
+
+        if (uri[i].data[0] != '/') {
+
+            if ((i != NGX_HTTP_OIDC_REDIRECT_URI
+                 && i != NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI)
+                || oidc_url_parse(&uri[i], &url) != OIDC_OK
+                || url.path.len == 0 || url.has_query)
+            {
+                goto invalid;
+            }
+
+            p->path[i].len = url.path.len;
+            p->path[i].data = url.path.data;
+        }
+
+        for (n = 0; n < p->path[i].len; n++) {
+            if (p->path[i].data[n] <= ' ' || p->path[i].data[n] >= 0x7f
+                || ngx_strchr("?#%\\", p->path[i].data[n]) != NULL)
+            {
+                goto invalid;
+            }
+        }
+
+        for (n = 0; n < i; n++) {
+            if (p->path[n].len
+                && oidc_str_eq(&p->path[n],
+                               &p->path[i]))
+            {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "oidc_provider \"%V\" uses \"%V\" twice",
+                                   &p->name, &p->path[i]);
+                return NGX_CONF_ERROR;
+            }
+        }
+    }
+
+    if (p->post_logout_uri.len) {
+
+        i = NGX_HTTP_OIDC_URI_MAX;
+
+        if (p->post_logout_uri.data[0] != '/'
+            && oidc_url_parse(&p->post_logout_uri, &url)
+               != OIDC_OK)
+        {
+            goto invalid;
+        }
+
+        if (p->post_logout_uri.data[0] == '/'
+            && oidc_return_target(&p->post_logout_uri, NULL,
+                                  &p->post_logout_uri)
+               != OIDC_OK)
+        {
+            goto invalid;
+        }
+    }
+
+    return NGX_CONF_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid URI \"%V\" in oidc_provider \"%V\"",
+                       i == NGX_HTTP_OIDC_URI_MAX ? &p->post_logout_uri
+                                                  : &uri[i],
+                       &p->name);
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_oidc_provider_cookies(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    ngx_uint_t  host;
+
+    if (p->cookie_name.len
+        && !oidc_cookie_name_ok(&p->cookie_name))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"cookie_name\": \"%V\"", &p->cookie_name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (p->cookie_domain.len
+        && !oidc_cookie_domain_ok(&p->cookie_domain))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"cookie_domain\": \"%V\"",
+                           &p->cookie_domain);
+        return NGX_CONF_ERROR;
+    }
+
+    host = p->cookie_name.len > 7
+           && ngx_strncmp(p->cookie_name.data, "__Host-", 7) == 0;
+
+    if (host && p->cookie_domain.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "a cookie named \"__Host-\" "
+                           "cannot have a \"cookie_domain\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_oidc_cookie_names(cf, p, 0) != NGX_OK
+        || ngx_http_oidc_cookie_names(cf, p, 1) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* NAME for the session, NAME.<suffix> for logins, NAME.out for the logout */
+
+static ngx_int_t
+ngx_http_oidc_cookie_names(ngx_conf_t *cf, ngx_http_oidc_provider_t *p,
+    ngx_uint_t https)
+{
+    u_char      *data;
+    size_t       len;
+    ngx_str_t    name;
+    const char  *prefix;
+
+    static ngx_str_t  standard = ngx_string("NGX_OIDC_SESSION");
+
+    name = p->cookie_name.len ? p->cookie_name : standard;
+    prefix = (https && p->cookie_name.len == 0 && p->cookie_domain.len == 0)
+             ? "__Host-" : "";
+
+    data = ngx_pnalloc(cf->pool, 7 + name.len + sizeof(".out"));
+    if (data == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = ngx_sprintf(data, "%s%V.out%Z", prefix, &name) - data - 1;
+
+    p->logout_cookie[https].data = data;
+    p->logout_cookie[https].len = len;
+    p->login_cookie[https].data = data;
+    p->login_cookie[https].len = len - 3;
+    p->session_cookie[https].data = data;
+    p->session_cookie[https].len = len - 4;
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_oidc_provider_tls(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    ngx_uint_t       i;
+    ngx_file_info_t  fi;
+
+    if (p->ssl_crl.len) {
+
+        if (ngx_conf_full_name(cf->cycle, &p->ssl_crl, 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        p->idp->crl_file = p->ssl_crl;
+    }
+
+    if (p->ssl_trusted_certificate.len) {
+
+        if (ngx_conf_full_name(cf->cycle, &p->ssl_trusted_certificate, 1)
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        p->idp->ca_file = p->ssl_trusted_certificate;
+
+        return NGX_CONF_OK;
+    }
+
+    if (p->idp->insecure) {
+        return NGX_CONF_OK;
+    }
+
+    for (i = 0; ngx_http_oidc_ca_bundles[i] != NULL; i++) {
+
+        if (ngx_file_info(ngx_http_oidc_ca_bundles[i], &fi) != NGX_FILE_ERROR) {
+            p->idp->ca_file.data = (u_char *) ngx_http_oidc_ca_bundles[i];
+            p->idp->ca_file.len = ngx_strlen(ngx_http_oidc_ca_bundles[i]);
+
+            return NGX_CONF_OK;
+        }
+    }
+
+    if (p->idp->allow_http) {
+
+
+        /* there is no TLS to verify; the fetch refuses an https endpoint */
+
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "no certificates of the system found for oidc_provider "
+                       "\"%V\", set \"ssl_trusted_certificate\"", &p->name);
+    return NGX_CONF_ERROR;
+}
