@@ -14,6 +14,9 @@
  * call, and does not say whether it saw EAGAIN.  A connection belongs to
  * libcurl's socket callback, which frees it whenever it likes: nobody touches
  * one after curl_multi_socket_action().
+ *
+ * libcurl leaves errors of OpenSSL behind, which nginx would take for those of
+ * its own next connection: they are cleared wherever we come back from it.
  */
 
 
@@ -21,6 +24,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <curl/curl.h>
+#include <openssl/err.h>
 
 #include "ngx_oidc_answer.h"
 #include "ngx_oidc_curl.h"
@@ -391,6 +395,7 @@ ngx_oidc_curl_free(ngx_oidc_curl_transfer_t *t)
 {
     if (t->easy != NULL) {
         curl_easy_cleanup(t->easy);
+        ERR_clear_error();
     }
 
     curl_slist_free_all(t->headers);
@@ -525,6 +530,8 @@ ngx_oidc_curl_act(curl_socket_t s, int flags)
 
     rc = curl_multi_socket_action(ngx_oidc_curl.multi, s, flags, &n);
 
+    ERR_clear_error();
+
     if (rc != CURLM_OK) {
         ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
                       "oidc: curl_multi_socket_action() failed: %s",
@@ -581,6 +588,8 @@ ngx_oidc_curl_finish(ngx_oidc_curl_transfer_t *t, CURLcode result)
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
 
     curl_multi_remove_handle(ngx_oidc_curl.multi, t->easy);
+
+    ERR_clear_error();
 
     f->transfer = NULL;
     f->status = (ngx_uint_t) t->status;
