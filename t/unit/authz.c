@@ -206,6 +206,13 @@ test_callback(void)
     is_rc(oidc_callback_parse(tap_pool(), &none, &a), OIDC_STATE_MISSING,
           "B05: no query");
 
+    for (i = 0; i < 4; i++) {
+        tap.fail_after = (long) i;
+        is_rc(callback("c%6fde=a&state=s&error_description=x", &a),
+              OIDC_NOMEM, "B05: no memory");
+        tap.fail_after = -1;
+    }
+
     for (i = 0; bad[i] != NULL; i++) {
         ok(callback(bad[i], &a) == OIDC_ARGS,
            "F11 CB-5: repeated, empty or malformed: row %d", (int) i);

@@ -15,6 +15,7 @@
 static void test_flatten(void);
 static void test_merge(void);
 static void test_values(void);
+static void test_memory(void);
 static void test_find(void);
 static void test_text(void);
 
@@ -75,6 +76,7 @@ main(void)
     test_flatten();
     test_merge();
     test_values();
+    test_memory();
     test_find();
     test_text();
 
@@ -213,6 +215,30 @@ test_values(void)
     strcpy(longer + 2 + 256, "\":\"v\"}");
     flat = flatten(longer, NULL);
     is_int(flat.len, 0, "S14: a name of 256");
+}
+
+
+static void
+test_memory(void)
+{
+    int          i;
+    json_t      *id_token, *userinfo;
+    oidc_rc_t    rc;
+    oidc_str_t   flat;
+
+    id_token = object("{\"a\":[1]}");
+    userinfo = object("{\"b\":[2]}");
+
+    for (i = 0; i < 4; i++) {
+        tap.fail_after = i;
+        rc = oidc_claims_flatten(tap_pool(), id_token, userinfo, &flat);
+        tap.fail_after = -1;
+
+        is_rc(rc, i < 3 ? OIDC_NOMEM : OIDC_OK, "S14: memory");
+    }
+
+    json_decref(id_token);
+    json_decref(userinfo);
 }
 
 

@@ -185,7 +185,7 @@ is_domain(const char *domain, int good)
 static void
 test_names(void)
 {
-    char         c[2], label[66];
+    char         c[2], label[66], domain[256];
     size_t       i, n;
     oidc_str_t   s;
 
@@ -231,6 +231,15 @@ test_names(void)
     label[63] = 'a';
     label[64] = '\0';
     is_domain(label, 0);
+
+    for (i = 0; i < 254; i++) {
+        domain[i] = (i % 50 == 49) ? '.' : 'a';
+    }
+
+    domain[254] = '\0';
+    is_domain(domain, 0);
+    domain[253] = '\0';
+    is_domain(domain, 1);
 }
 
 
@@ -331,4 +340,10 @@ test_set(void)
     c.value.len = 4096;
     is_rc(oidc_set_cookie(tap_pool(), &c, &out), OIDC_ARGS,
           "SE-5: 4097 bytes");
+
+    c.value.len = 1;
+    tap.fail_after = 0;
+    is_rc(oidc_set_cookie(tap_pool(), &c, &out), OIDC_NOMEM,
+          "SE-5: no memory");
+    tap.fail_after = -1;
 }

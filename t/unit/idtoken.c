@@ -362,6 +362,7 @@ test_times(void)
 
     expect.skew = -100;
     is_time("exp", "1800000001", OIDC_OK);
+    is_time("exp", "1800000000", OIDC_CLAIM_EXP);
 
     expect.skew = 1000000;
     is_time("exp", "1799999701", OIDC_OK);
@@ -462,7 +463,8 @@ test_headers(void)
     expect.algs = OIDC_ALG_DEFAULT;
 
     token = sign(JWT, payload(NULL, NULL));
-    token.data[token.len - 20] ^= 1;
+    token.data[token.len - 20] = (token.data[token.len - 20] == 'A')
+                                 ? 'B' : 'A';
     is_rc(check_token(token), OIDC_JWS_SIGNATURE, "ID-4: a bent signature");
 }
 

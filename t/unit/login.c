@@ -12,6 +12,8 @@
 
 #include "tap.h"
 
+#include "heap.h"
+
 #include "oidc_b64.h"
 #include "oidc_login.h"
 
@@ -202,9 +204,12 @@ test_binding(void)
           OIDC_STATE_UNKNOWN, "F10 LS-2: another state");
 
     other.len = 4;
+    memset(&got, 1, sizeof(got));
     is_rc(oidc_login_open(tap_pool(), &ring, "login", &other, &value, NOW,
                           LIFE, &got),
           OIDC_STATE_UNKNOWN, "F10: a shorter state");
+    ok(got.return_to.len == 0 && got.created == 0 && got.seed[0] == 0,
+       "F10: and nothing to go on with");
 
     is_rc(oidc_login_open(tap_pool(), &ring, "logout", &state, &value, NOW,
                           LIFE, &got),
@@ -314,6 +319,7 @@ test_values(void)
     is_int(n, 0, "SE-6: bent anywhere");
 
     is_int(created("6b49d200.x"), NOW, "F08: a time");
+    is_int(created("0000000a.x"), 10, "F08: the digit a");
     is_int(created("16b49d200.x"), NOW + ((int64_t) 1 << 32),
            "V04 F08: a time beyond 2106");
     is_int(created("fffffffffffffff.x"), ((int64_t) 1 << 60) - 1,
@@ -436,6 +442,8 @@ test_inside(void)
 
     is_rc(forge(text, 37), OIDC_OK, "F10: as we seal it");
     is_rc(forge(text, 36), OIDC_OK, "F10: without a return target");
+    is_rc(forge("\0" "01234567890123456789012345678901", 33), OIDC_OK,
+          "F10: without a provider");
     is_rc(forge(text, 35), OIDC_STATE_UNKNOWN, "B05: half a provider");
     is_rc(forge(text, 33), OIDC_STATE_UNKNOWN, "B05: no provider");
     is_rc(forge(text, 32), OIDC_STATE_UNKNOWN, "B05: half a seed");
@@ -448,6 +456,7 @@ static void
 test_limits(void)
 {
     int           i;
+    char          name[255];
     oidc_rc_t     rc;
     oidc_str_t    value;
     oidc_login_t  login;
@@ -463,6 +472,28 @@ test_limits(void)
     is_rc(oidc_login_seal(tap_pool(), &ring, "login", &state, &login,
                           oidc_random, &value),
           OIDC_ARGS, "F08: a time that can not be said");
+
+    login.created = 0;
+    is_rc(oidc_login_seal(tap_pool(), &ring, "login", &state, &login,
+                          oidc_random, &value),
+          OIDC_OK, "F08: in 1970");
+
+    fill(&login);
+    memset(name, 'p', sizeof(name));
+    login.provider.data = (u_char *) name;
+    login.provider.len = 255;
+    is_rc(oidc_login_seal(tap_pool(), &ring, "login", &state, &login,
+                          oidc_random, &value),
+          OIDC_OK, "F22: a provider's name of 255");
+    is_rc(oidc_login_open(tap_pool(), &ring, "login", &state, &value, NOW,
+                          LIFE, &login),
+          OIDC_OK, "F22: opened");
+    is_mem(login.provider.data, login.provider.len, name, 255,
+           "F22: all of it");
+
+    (void) oidc_login_seal(heap_pool(), &ring, "login", &state, &login,
+                           oidc_random, &value);
+    is_int(heap_count(login.seed, 32), 0, "O03: no seed is left in memory");
 
     fill(&login);
     login.provider.len = 256;

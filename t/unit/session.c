@@ -10,9 +10,9 @@
  */
 
 
-#define _GNU_SOURCE
-
 #include "tap.h"
+
+#include "heap.h"
 
 #include "oidc_session.h"
 
@@ -22,6 +22,7 @@ static void test_expiry(void);
 static void test_bent(void);
 static void test_swapped(void);
 static void test_inside(void);
+static void test_memory(void);
 static void test_limits(void);
 
 
@@ -46,6 +47,7 @@ main(void)
     test_bent();
     test_swapped();
     test_inside();
+    test_memory();
     test_limits();
 
     oidc_crypto_free();
@@ -85,7 +87,7 @@ test_round_trip(void)
     oidc_tokens_t    t, tokens;
 
     is_rc(seal(&s, &t, &record, &head_len), OIDC_OK, "S04: sealed");
-    is_int(record.data[0], OIDC_SESSION_VERSION_1, "O09: the version in front");
+    is_mem(record.data, 6, "\1\0\0\0\0\0", 6, "O09: the version in front");
 
     is_rc(oidc_session_open(tap_pool(), &keys, &record, 1000, &got), OIDC_OK,
           "S04: opened");
@@ -120,9 +122,10 @@ test_round_trip(void)
        && memcmp(again.data, record.data, record.len) != 0,
        "S04 SE-12: sealed with fresh nonces");
 
-    ok(memmem(record.data, record.len, "CLAIMS", 6) == NULL
-       && memmem(record.data, record.len, "a.b.c", 5) == NULL,
-       "SE-12: nothing is readable");
+    (void) oidc_session_seal(heap_pool(), &keys, &s, &t, oidc_random, &again,
+                             &head_len);
+    is_int(heap_count("CLAIMS", 6) + heap_count("a.b.c", 5), 0,
+           "SE-12 O03: nothing is readable, nor left in memory");
 }
 
 
@@ -226,8 +229,15 @@ test_swapped(void)
     (void) seal(&s, &t, &a, &head_len);
     (void) seal(&s, &t, &b, &head_len);
 
+    memset(&got, 1, sizeof(got));
     is_rc(oidc_session_open(tap_pool(), &others, &a, 0, &got), OIDC_SEAL,
           "SE-12: another handle");
+    is_int(got.claims.len, 0, "SE-12: and no claims");
+
+    memset(&tokens, 1, sizeof(tokens));
+    is_rc(oidc_session_tokens(tap_pool(), &others, &a, &tokens), OIDC_SEAL,
+          "SE-12: no tokens either");
+    is_int(tokens.access_token.len, 0, "SE-12: none");
 
     mixed = keys;
     memcpy(mixed.name, others.name, sizeof(mixed.name));
@@ -287,24 +297,38 @@ forge(const char *head, size_t head_len, const char *tail, size_t tail_len)
 static oidc_rc_t
 open_head(const char *head, size_t len)
 {
+    oidc_rc_t       rc;
     oidc_str_t      record;
     oidc_session_t  s;
 
     record = forge(head, len, "", 0);
 
-    return oidc_session_open(tap_pool(), &keys, &record, 0, &s);
+    rc = oidc_session_open(tap_pool(), &keys, &record, 0, &s);
+
+    if (rc != OIDC_OK && (s.provider.data != NULL || s.expires != 0)) {
+        fail("O09: half a session");
+    }
+
+    return rc;
 }
 
 
 static oidc_rc_t
 open_tail(const char *tail, size_t len)
 {
+    oidc_rc_t      rc;
     oidc_str_t     record;
     oidc_tokens_t  t;
 
     record = forge(TIMES, 24, tail, len);
 
-    return oidc_session_tokens(tap_pool(), &keys, &record, &t);
+    rc = oidc_session_tokens(tap_pool(), &keys, &record, &t);
+
+    if (rc != OIDC_OK && (t.id_token.data != NULL || t.expires_in != -1)) {
+        fail("O09: half of the tokens");
+    }
+
+    return rc;
 }
 
 
@@ -346,6 +370,25 @@ no_random(u_char *buf, size_t len)
     (void) len;
 
     return 0;
+}
+
+
+static void
+test_memory(void)
+{
+    size_t           head_len;
+    oidc_str_t       record;
+    oidc_session_t   s, got;
+    oidc_tokens_t    t, tokens;
+
+    (void) seal(&s, &t, &record, &head_len);
+
+    tap.fail_after = 0;
+    is_rc(oidc_session_open(tap_pool(), &keys, &record, 0, &got), OIDC_NOMEM,
+          "S04: no memory");
+    is_rc(oidc_session_tokens(tap_pool(), &keys, &record, &tokens),
+          OIDC_NOMEM, "S04: for the tokens either");
+    tap.fail_after = -1;
 }
 
 

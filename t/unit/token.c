@@ -12,6 +12,8 @@
 
 #include "tap.h"
 
+#include "heap.h"
+
 #include "oidc_token.h"
 
 
@@ -28,6 +30,7 @@ typedef struct {
 static void test_auth(void);
 static void test_request(void);
 static void test_answers(void);
+static void test_memory(void);
 static void test_expires(void);
 static void test_errors(void);
 static void test_types(void);
@@ -39,6 +42,7 @@ main(void)
     test_auth();
     test_request();
     test_answers();
+    test_memory();
     test_expires();
     test_errors();
     test_types();
@@ -88,6 +92,8 @@ test_auth(void)
 static void
 test_request(void)
 {
+    int            i;
+    oidc_rc_t      rc;
     oidc_str_t     code, uri, verifier;
     oidc_form_t    form;
     oidc_client_t  c;
@@ -134,6 +140,17 @@ test_request(void)
     (void) oidc_token_request(tap_pool(), &c, &code, &uri, &verifier, &form);
     is_int(tap.allocations, 4,
            "TK-12: no buffer with a secret is left by growing");
+
+    (void) oidc_token_request(heap_pool(), &c, &code, &uri, &verifier, &form);
+    is_int(heap_count("a%3Ab%25c", 9), 0, "O03: no secret is left in memory");
+    is_int(heap_count("bXklM0FpZDph", 12), 1, "O03: but in the header");
+
+    for (i = 0; i < 4; i++) {
+        tap.fail_after = i;
+        rc = oidc_token_request(tap_pool(), &c, &code, &uri, &verifier, &form);
+        tap.fail_after = -1;
+        is_rc(rc, OIDC_NOMEM, "TK-1: no memory");
+    }
 }
 
 
@@ -239,6 +256,31 @@ test_answers(void)
            "TK-9 B05: refused as %s: row %d", oidc_rc_name(answers[i].rc),
            (int) i);
     }
+}
+
+
+static void
+test_memory(void)
+{
+    int            i;
+    oidc_rc_t      rc;
+    oidc_str_t     error;
+    oidc_tokens_t  t;
+
+    for (i = 0; i < 3; i++) {
+        tap.fail_after = i;
+        rc = answer(200, "application/json",
+                    "{" GOOD ",\"refresh_token\":\"r\"}", &t, &error);
+        tap.fail_after = -1;
+
+        is_rc(rc, OIDC_NOMEM, "TK-9: no memory");
+        is_int(t.id_token.len, 0, "TK-9: and no half of an answer");
+    }
+
+    tap.fail_after = 0;
+    rc = answer(400, "application/json", "{\"error\":\"x\"}", &t, &error);
+    tap.fail_after = -1;
+    is_rc(rc, OIDC_NOMEM, "TK-10: no memory");
 }
 
 

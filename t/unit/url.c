@@ -59,7 +59,9 @@ test_parse(void)
         "https://127.1/", "https://0x7f000001/", "https://2130706433/",
         "https://01.2.3.4/", "https://256.1.1.1/", "https://h.1/",
         "https://1111.2222.3333.4444/", "https://h.0X1/",
-        "https://?x", "https:///x", "https://[1.2.3.4]/", "httpsx://h/", NULL
+        "https://?x", "https:///x", "https://[1.2.3.4]/", "httpsx://h/",
+        "https://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]/",
+        "https://[::1\xff]/", NULL
     };
 
     in = tap_str("https://id.example/realms/x?a=b&c");
@@ -300,6 +302,11 @@ test_forms(void)
     in.data = NULL;
     is_rc(oidc_form_decode(tap_pool(), &in, &out), OIDC_OK, "B05: nothing");
     is_int(out.len, 0, "B05: to nothing");
+
+    tap.fail_after = 0;
+    is_rc(oidc_form_decode(tap_pool(), &in, &out), OIDC_NOMEM,
+          "B05: no memory");
+    tap.fail_after = -1;
 
     in = tap_str("https://h/");
     is_int(oidc_url_sep(&in), '?', "LS-1: no query");
