@@ -335,6 +335,10 @@ ngx_int_t ngx_http_oidc_store(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_int_t (*verb)(ngx_oidc_store_op_t *op), ngx_oidc_store_kind_e kind,
     const u_char *name);
 
+/* what a failed store operation says to the operator, into ctx->detail */
+void ngx_http_oidc_store_explain(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
 /* ngx_http_oidc_fetch.c: fetch over a subrequest */
 
 ngx_int_t ngx_http_oidc_fetch(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,

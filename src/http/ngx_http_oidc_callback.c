@@ -268,6 +268,7 @@ ngx_http_oidc_spent(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     case NGX_BUSY:
         ctx->rc = OIDC_SPENT_FULL;
+        ngx_http_oidc_store_explain(r, ctx);
         break;
 
     default:

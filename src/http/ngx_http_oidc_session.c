@@ -84,7 +84,7 @@ ngx_int_t
 ngx_http_oidc_drop_old_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx)
 {
-    u_char              handle[OIDC_HANDLE_LEN], *p;
+    u_char              handle[OIDC_HANDLE_LEN];
     ngx_int_t           rc;
     oidc_str_t         *name, value;
     oidc_handle_keys_t  keys;
@@ -94,14 +94,7 @@ ngx_http_oidc_drop_old_session(ngx_http_request_t *r,
         ctx->rc = (ctx->op.why == NGX_OIDC_STORE_TOO_BIG) ? OIDC_SESSION_SIZE
                                                          : OIDC_STORE;
 
-        ctx->detail.data = ngx_pnalloc(r->pool, NGX_MAX_ERROR_STR / 2);
-        if (ctx->detail.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        p = ngx_oidc_store_explain(&ctx->op, ctx->detail.data,
-                                   ctx->detail.data + NGX_MAX_ERROR_STR / 2);
-        ctx->detail.len = p - ctx->detail.data;
+        ngx_http_oidc_store_explain(r, ctx);
 
         return NGX_DECLINED;
     }

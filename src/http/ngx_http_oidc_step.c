@@ -273,6 +273,24 @@ ngx_http_oidc_store(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 }
 
 
+void
+ngx_http_oidc_store_explain(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    u_char  *p;
+    size_t   size;
+
+    size = NGX_MAX_ERROR_STR / 2;
+
+    p = ngx_pnalloc(r->pool, size);
+    if (p == NULL) {
+        return;
+    }
+
+    ctx->detail.data = p;
+    ctx->detail.len = ngx_oidc_store_explain(&ctx->op, p, p + size) - p;
+}
+
+
 static void
 ngx_http_oidc_store_done(ngx_oidc_store_op_t *op)
 {
