@@ -11,7 +11,7 @@
  */
 
 
-#include "ngx_http_oidc.h"
+#include "ngx_http_oidc_cache.h"
 
 #include "ngx_oidc_curl.h"
 #include "oidc_seal.h"
@@ -275,6 +275,8 @@ ngx_http_oidc_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_http_oidc_cache_clear();
+
     if (ngx_oidc_curl_init_process(cycle) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -314,5 +316,6 @@ ngx_http_oidc_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_oidc_curl_exit_process(cycle);
+    ngx_http_oidc_cache_clear();
     oidc_crypto_free();
 }

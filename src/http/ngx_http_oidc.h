@@ -221,12 +221,14 @@ struct ngx_http_oidc_ctx_s {
     oidc_pool_t                 pool;       /* over request->pool */
     ngx_http_oidc_provider_t   *provider;
     ngx_http_oidc_own_uri_t    *own;        /* it asks for one of our URIs */
+    ngx_http_oidc_own_uri_t    *failed;     /* the one that was refused */
 
     /* the session: valid where authenticated */
     oidc_session_t              session;
     oidc_handle_keys_t          keys;
     oidc_tokens_t               tokens;
     oidc_str_t                  record;
+    oidc_str_t                  handle;     /* the cookie's value */
 
     ngx_http_oidc_origin_t      origin;
     ngx_array_t                *cookies;    /* lines before they were stripped */
@@ -316,6 +318,10 @@ ngx_http_oidc_ctx_t *ngx_http_oidc_make_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_run(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx);
 void ngx_http_oidc_wake(ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);
 
+/* nothing of this request goes on, whatever location it gets to */
+
+void ngx_http_oidc_give_up(ngx_http_oidc_ctx_t *ctx);
+
 /* before NGX_AGAIN for what is no subrequest: notices that the client left */
 
 void ngx_http_oidc_wait_foreign(ngx_http_request_t *r,
@@ -382,6 +388,11 @@ ngx_int_t ngx_http_oidc_set_cookie(ngx_http_request_t *r,
 ngx_int_t ngx_http_oidc_redirect(ngx_http_request_t *r,
     const oidc_str_t *location);
 ngx_int_t ngx_http_oidc_unauthorized(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* the refusal itself, where the guard would catch its error_page as well */
+
+ngx_int_t ngx_http_oidc_refused(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 
 /* one log line, and the page; NGX_DONE, or a status for error_page */

@@ -28,6 +28,10 @@
 #define OIDC_SESSION_VERSION_1  1
 #define OIDC_SESSION_PREFIX     8
 
+/* how a record begins differs with each sealing: prefix, seal version, nonce */
+
+#define OIDC_SESSION_STAMP      (OIDC_SESSION_PREFIX + 1 + 12)
+
 
 typedef struct {
     int64_t       created;          /* seconds since 1970, as all here */

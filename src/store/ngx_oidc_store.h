@@ -33,6 +33,8 @@
 
 #define NGX_OIDC_STORE_SIZE       (8 * 1024 * 1024)
 
+#define NGX_OIDC_STORE_KNOWN_MAX  32
+
 
 typedef struct ngx_oidc_store_s     ngx_oidc_store_t;
 typedef struct ngx_oidc_store_op_s  ngx_oidc_store_op_t;
@@ -72,6 +74,13 @@ struct ngx_oidc_store_op_s {
      */
     size_t                      head_len;
 
+    /*
+     * get: how the value began when the caller saw it last, at most
+     * NGX_OIDC_STORE_KNOWN_MAX bytes; where it still does, "same" is set and
+     * the value, with a fresh nonce in every seal, need not be copied again
+     */
+    ngx_str_t                   known;
+
     /* in: time to live from now, not 0; out of get: what is left of it */
     ngx_msec_t                  ttl;
 
@@ -88,6 +97,7 @@ struct ngx_oidc_store_op_s {
     void                       *ctx;     /* the store's own while NGX_AGAIN */
 
     unsigned                    head:1;  /* get: the head is enough */
+    unsigned                    same:1;  /* out of get, see "known" */
 };
 
 

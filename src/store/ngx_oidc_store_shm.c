@@ -68,6 +68,8 @@ static ngx_int_t ngx_oidc_shm_init(ngx_shm_zone_t *shm_zone, void *data);
 static void ngx_oidc_shm_format(ngx_oidc_shm_t *sh, size_t size);
 
 static ngx_int_t ngx_oidc_shm_get(ngx_oidc_store_op_t *op);
+static ngx_uint_t ngx_oidc_shm_same(ngx_oidc_shm_t *sh,
+    ngx_oidc_shm_record_t *rec, ngx_str_t *known);
 static ngx_int_t ngx_oidc_shm_create(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_replace(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_touch(ngx_oidc_store_op_t *op);
@@ -276,8 +278,9 @@ ngx_oidc_shm_get(ngx_oidc_store_op_t *op)
 
     op->head_len = rec->head_len;
     op->ttl = (ngx_msec_t) (rec->expire - now);
+    op->same = ngx_oidc_shm_same(sh, rec, &op->known);
 
-    len = op->head ? rec->head_len : rec->len;
+    len = op->same ? 0 : op->head ? rec->head_len : rec->len;
 
     ngx_oidc_shm_copy(sh, rec, ngx_oidc_shm_scratch, len);
     ngx_oidc_shm_use(sh, rec);
@@ -285,6 +288,11 @@ ngx_oidc_shm_get(ngx_oidc_store_op_t *op)
     ngx_oidc_shm_unlock(op->store);
 
     op->value.len = len;
+
+    if (op->same) {
+        return NGX_OK;
+    }
+
     op->value.data = ngx_palloc(op->pool, ngx_max(len, 1));
 
     if (op->value.data == NULL) {
@@ -294,6 +302,24 @@ ngx_oidc_shm_get(ngx_oidc_store_op_t *op)
     ngx_memcpy(op->value.data, ngx_oidc_shm_scratch, len);
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_oidc_shm_same(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec,
+    ngx_str_t *known)
+{
+    u_char  begin[NGX_OIDC_STORE_KNOWN_MAX];
+
+    if (known->len == 0 || known->len > rec->len
+        || known->len > NGX_OIDC_STORE_KNOWN_MAX)
+    {
+        return 0;
+    }
+
+    ngx_oidc_shm_copy(sh, rec, begin, known->len);
+
+    return ngx_memcmp(begin, known->data, known->len) == 0;
 }
 
 
