@@ -275,6 +275,11 @@ test_find(void)
     is_int(oidc_claims_find(&cut, &name, &value), 1, "S14: the least");
     is_int(value.len, 0, "S14: an empty value");
 
+    cut.data = (u_char *) "\0\0\0\0\0\1" "x";
+    cut.len = 7;
+    name = tap_str("");
+    is_int(oidc_claims_find(&cut, &name, &value), 0, "S14: no name");
+
     cut.len = 0;
     cut.data = NULL;
     is_int(oidc_claims_find(&cut, &name, &value), 0, "B05: no claims");
@@ -355,6 +360,9 @@ test_text(void)
     bad_text("\xf4\x90\x80\x80");
     bad_text("\xf5\x80\x80\x80");
     bad_text("\xf8\x88\x80\x80\x80");
+    bad_text("\xf8\x90\x80\x80");
+    bad_text("\x81\x90\x80\x80");
+    bad_text("\x01\x90\x80\x80");
     bad_text("\xff");
     bad_text("ok\x80");
     bad_text("ok\n");

@@ -205,6 +205,13 @@ test_names(void)
 
     is_int(n, 26 + 26 + 10 + 15, "SE-5: the characters of a token");
 
+    for (n = 0, i = 1; i < 256; i++) {
+        c[0] = (char) i;
+        n += oidc_cookie_domain_ok(&s);
+    }
+
+    is_int(n, 26 + 26 + 10, "SE-5: a domain of one character");
+
     is_domain("example.com", 1);
     is_domain(".example.com", 1);
     is_domain("localhost", 1);

@@ -221,6 +221,7 @@ test_answers(void)
           "\"id_token\":\"b\"}", OIDC_JSON },
         { "{" GOOD ",\"refresh_token\":1}", OIDC_TOKEN_MEMBER },
         { "{" GOOD ",\"refresh_token\":\"\\u0007\"}", OIDC_TOKEN_MEMBER },
+        { "{" GOOD ",\"refresh_token\":\"\\u001f\"}", OIDC_TOKEN_MEMBER },
         { "{" GOOD ",\"expires_in\":\"x\"}", OIDC_TOKEN_MEMBER },
         { "{" GOOD ",\"expires_in\":\"\"}", OIDC_TOKEN_MEMBER },
         { "{" GOOD ",\"expires_in\":\"-\"}", OIDC_TOKEN_MEMBER },
@@ -362,9 +363,9 @@ test_errors(void)
           OIDC_CONTENT_TYPE, "B05: no Content-Type");
 
     is_rc(answer(400, "application/json",
-                 "{\"error\":\"a\\r\\nb\\u00e9\"}", &t, &error),
+                 "{\"error\":\"a\\r\\nb\\u00e9\\u001f ~\\u007f\"}", &t, &error),
           OIDC_TOKEN_ERROR, "TK-10: an error with a line end");
-    is_str(&error, "a??b??", "TK-10: fit for a log");
+    is_str(&error, "a??b??? ~?", "TK-10: fit for a log");
 
     is_rc(answer(400, "application/json",
                  "{\"error\":\"0123456789012345678901234567890123456789"
