@@ -59,6 +59,10 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
         return NGX_OK;
     }
 
+    if (ctx->refused) {
+        return ngx_http_oidc_refused(r, ctx);
+    }
+
     if (ctx->flow != NULL) {
         return ngx_http_oidc_login(r, ctx, NULL);
     }
@@ -72,8 +76,7 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
                    && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
                    && ngx_http_oidc_navigation(r));
 
-    if (!redirect || ctx->refused) {
-        ctx->refused = 1;
+    if (!redirect) {
         return ngx_http_oidc_unauthorized(r, ctx);
     }
 

@@ -244,7 +244,7 @@ ngx_http_oidc_unauthorized(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     ngx_str_t         realm, *name;
     ngx_table_elt_t  *h;
 
-    static ngx_str_t  body = ngx_string("{\"error\":\"login_required\"}\n");
+    ngx_http_oidc_give_up(ctx);
 
     name = &ctx->provider->name;
 
@@ -271,8 +271,33 @@ ngx_http_oidc_unauthorized(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_HTTP_UNAUTHORIZED;
     }
 
-    return ngx_http_oidc_finish(r, NGX_HTTP_UNAUTHORIZED, &ngx_http_oidc_json,
-                                &body);
+    return ngx_http_oidc_refused(r, ctx);
+}
+
+
+ngx_int_t
+ngx_http_oidc_refused(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_str_t   id, type, body;
+    ngx_uint_t  status;
+
+    static ngx_str_t  login = ngx_string("{\"error\":\"login_required\"}\n");
+
+    if (ctx->rc == OIDC_OK) {
+        return ngx_http_oidc_finish(r, NGX_HTTP_UNAUTHORIZED,
+                                    &ngx_http_oidc_json, &login);
+    }
+
+    status = oidc_rc_status(ctx->rc);
+    id = ngx_http_oidc_request_id(r);
+
+    if (ngx_http_oidc_page(r, status, &id, &type, &body) != NGX_OK
+        || ngx_http_oidc_page_headers(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_oidc_finish(r, status, &type, &body);
 }
 
 
@@ -281,16 +306,20 @@ ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     oidc_rc_t rc)
 {
     int              status;
-    ngx_str_t        id, type, body, name;
+    ngx_str_t        id, name;
     ngx_str_t       *allow;
+    ngx_uint_t       again;
 
     static ngx_str_t  get = ngx_string("GET");
     static ngx_str_t  get_post = ngx_string("GET, POST");
     static ngx_str_t  retry = ngx_string("5");
     static ngx_str_t  unknown = ngx_string("-");
 
+    again = ctx->refused;
+
+    ngx_http_oidc_give_up(ctx);
+
     ctx->rc = rc;
-    ctx->refused = 1;
 
     id = ngx_http_oidc_request_id(r);
     name = (ctx->provider != NULL) ? ctx->provider->name : unknown;
@@ -324,17 +353,11 @@ ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         }
     }
 
-    if (ngx_http_oidc_has_error_page(r, status)) {
+    if (!again && ngx_http_oidc_has_error_page(r, status)) {
         return status;
     }
 
-    if (ngx_http_oidc_page(r, status, &id, &type, &body) != NGX_OK
-        || ngx_http_oidc_page_headers(r) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_oidc_finish(r, status, &type, &body);
+    return ngx_http_oidc_refused(r, ctx);
 }
 
 
@@ -445,10 +468,27 @@ ngx_http_oidc_request_id(ngx_http_request_t *r)
 }
 
 
+/* once, also where an error_page leads to another answer of ours */
+
 static ngx_int_t
 ngx_http_oidc_no_store(ngx_http_request_t *r)
 {
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
     static ngx_str_t  no_store = ngx_string("no-store");
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].value.data == no_store.data) {
+                return NGX_OK;
+            }
+        }
+    }
 
     return ngx_http_oidc_add_header(r, "Cache-Control", &no_store);
 }

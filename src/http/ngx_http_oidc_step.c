@@ -161,10 +161,35 @@ ngx_http_oidc_run(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
             return ngx_http_oidc_refuse(r, ctx, ctx->rc);
         }
 
-        return (rc == NGX_ERROR) ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
+        if (rc == NGX_ERROR) {
+            if (ctx->rc == OIDC_OK) {
+                ctx->rc = OIDC_NOMEM;
+            }
+
+            ngx_http_oidc_give_up(ctx);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return rc;
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * An error_page is a redirect within the request, and a named location keeps
+ * its URI: no step may run again there, nor the endpoint of that URI.
+ */
+
+void
+ngx_http_oidc_give_up(ngx_http_oidc_ctx_t *ctx)
+{
+    ctx->refused = 1;
+    ctx->failed = ctx->own;
+    ctx->identifying = 0;
+    ctx->flow = NULL;
+    ctx->step = NULL;
 }
 
 
