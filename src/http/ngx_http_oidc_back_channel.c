@@ -18,6 +18,7 @@
 
 
 #include "ngx_http_oidc.h"
+#include "ngx_http_oidc_provider.h"
 
 
 typedef struct {
@@ -196,11 +197,10 @@ ngx_http_oidc_back_channel_set(ngx_conf_t *cf)
 {
     void           *conf, **confp;
     ngx_str_t      *value;
-    ngx_uint_t      i, n;
+    ngx_uint_t      i;
     ngx_command_t  *cmd;
 
     value = cf->args->elts;
-    n = cf->args->nelts - 1;
 
     for (i = 0; cf->cycle->modules[i]; i++) {
 
@@ -219,11 +219,11 @@ ngx_http_oidc_back_channel_set(ngx_conf_t *cf)
                 continue;
             }
 
-            if (((cmd->type & (NGX_CONF_FLAG|NGX_CONF_TAKE1)) && n != 1
-                 && !(cmd->type & (NGX_CONF_TAKE2|NGX_CONF_1MORE)))
-                || n == 0)
-            {
-                return "has an invalid number of arguments";
+            if (!ngx_http_oidc_args_ok(cf, cmd)) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid number of arguments in \"%V\" "
+                                   "directive", &value[0]);
+                return NGX_CONF_ERROR;
             }
 
             confp = *(void **) ((char *) cf->ctx + cmd->conf);
@@ -323,6 +323,12 @@ ngx_http_oidc_back_channel_finish(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
 
     *cf = save;
 
+    if (rv != NGX_CONF_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "this nginx cannot call oidc_provider \"%V\"",
+                           &p->name);
+    }
+
     return rv;
 }
 
@@ -367,6 +373,11 @@ ngx_http_oidc_back_channel_merge(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
                                    p->back_channel->loc_conf[mi])
             != NGX_CONF_OK)
         {
+            /* what is said about certificates and ciphers names no line */
+
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "oidc_provider \"%V\" cannot be called as "
+                          "configured in %s:%ui", &p->name, p->file, p->line);
             rc = NGX_ERROR;
             break;
         }

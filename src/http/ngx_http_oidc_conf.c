@@ -165,6 +165,12 @@ ngx_http_oidc_store_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    if (value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "an oidc_session_store needs a name");
+        return NGX_CONF_ERROR;
+    }
+
     store = omcf->stores.elts;
 
     for (i = 0; i < omcf->stores.nelts; i++) {
@@ -250,15 +256,13 @@ ngx_http_oidc_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
 {
     char           *rv;
     ngx_str_t      *value;
-    ngx_uint_t      n, ok;
     ngx_command_t  *cmd;
 
     value = cf->args->elts;
-    n = cf->args->nelts - 1;
 
     if (ngx_strcmp(value[0].data, "include") == 0) {
 
-        if (n != 1) {
+        if (cf->args->nelts != 2) {
             goto invalid;
         }
 
@@ -273,12 +277,7 @@ ngx_http_oidc_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
             continue;
         }
 
-        ok = (cmd->type & NGX_CONF_1MORE) ? n >= 1
-             : (cmd->type & NGX_CONF_FLAG) ? n == 1
-             : (n == 1 && (cmd->type & NGX_CONF_TAKE1))
-               || (n == 2 && (cmd->type & NGX_CONF_TAKE2));
-
-        if (!ok) {
+        if (!ngx_http_oidc_args_ok(cf, cmd)) {
             goto invalid;
         }
 
@@ -304,6 +303,33 @@ invalid:
                        "invalid number of arguments in \"%V\" directive",
                        &value[0]);
     return NGX_CONF_ERROR;
+}
+
+
+/* the number of arguments, as nginx itself checks it */
+
+ngx_uint_t
+ngx_http_oidc_args_ok(ngx_conf_t *cf, ngx_command_t *cmd)
+{
+    ngx_uint_t  n;
+
+    n = cf->args->nelts - 1;
+
+    if (cmd->type & NGX_CONF_FLAG) {
+        return n == 1;
+    }
+
+    if (cmd->type & NGX_CONF_1MORE) {
+        return n >= 1;
+    }
+
+    if (cmd->type & NGX_CONF_2MORE) {
+        return n >= 2;
+    }
+
+    /* NGX_CONF_NOARGS, TAKE1, TAKE2 ... are one bit each */
+
+    return n < NGX_CONF_MAX_ARGS && (cmd->type & (NGX_CONF_NOARGS << n)) != 0;
 }
 
 

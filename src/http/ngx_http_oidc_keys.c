@@ -27,6 +27,16 @@ typedef struct {
 #define NGX_HTTP_OIDC_RING_MAGIC  0x6f696463
 
 
+typedef struct {
+    oidc_str_t     use;
+    oidc_str_t     alg;
+    oidc_str_t     kid;
+    unsigned       retired:1;
+} ngx_http_oidc_key_params_t;
+
+
+static ngx_int_t ngx_http_oidc_key_params(ngx_conf_t *cf,
+    ngx_http_oidc_key_params_t *params);
 static ngx_int_t ngx_http_oidc_read_file(ngx_conf_t *cf, ngx_str_t *name,
     size_t max, ngx_str_t *content);
 static void ngx_http_oidc_wipe(void *data);
@@ -42,22 +52,18 @@ char *
 ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_int_t                   rc;
-    oidc_str_t                  use, alg, kid;
     ngx_str_t                  *value, pem;
     ngx_uint_t                  i;
     oidc_key_t                 *key, *keys;
     const char                 *why;
     oidc_rc_t                   orc;
     ngx_pool_cleanup_t         *cln;
+    ngx_http_oidc_key_params_t  params;
     ngx_http_oidc_main_conf_t  *omcf;
 
     omcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module);
 
     value = cf->args->elts;
-
-    ngx_memzero(&use, sizeof(oidc_str_t));
-    alg = use;
-    kid = use;
 
     cln = ngx_pool_cleanup_add(cf->pool, sizeof(oidc_key_t));
     if (cln == NULL) {
@@ -67,27 +73,8 @@ ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     key = cln->data;
     ngx_memzero(key, sizeof(oidc_key_t));
 
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "use=", 4) == 0) {
-            use.data = value[i].data + 4;
-            use.len = value[i].len - 4;
-
-        } else if (ngx_strncmp(value[i].data, "alg=", 4) == 0) {
-            alg.data = value[i].data + 4;
-            alg.len = value[i].len - 4;
-
-        } else if (ngx_strncmp(value[i].data, "kid=", 4) == 0
-                   && value[i].len > 4)
-        {
-            kid.data = value[i].data + 4;
-            kid.len = value[i].len - 4;
-
-        } else if (ngx_strcmp(value[i].data, "retired") != 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_http_oidc_key_params(cf, &params) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     rc = ngx_http_oidc_read_file(cf, &value[1], NGX_HTTP_OIDC_PEM_MAX, &pem);
@@ -95,7 +82,8 @@ ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    orc = oidc_key_from_pem(&pem, &use, &alg, &kid, key, &why);
+    orc = oidc_key_from_pem(&pem, &params.use, &params.alg, &params.kid, key,
+                            &why);
 
     oidc_wipe(pem.data, pem.len);
 
@@ -107,11 +95,7 @@ ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     cln->handler = ngx_http_oidc_free_key;
 
-    for (i = 2; i < cf->args->nelts; i++) {
-        if (ngx_strcmp(value[i].data, "retired") == 0) {
-            key->retired = 1;
-        }
-    }
+    key->retired = params.retired;
 
     keys = omcf->keys.elts;
 
@@ -132,6 +116,45 @@ ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *keys = *key;
 
     return NGX_CONF_OK;
+}
+
+
+/* what follows the file's name; each at most once, and with a value */
+
+static ngx_int_t
+ngx_http_oidc_key_params(ngx_conf_t *cf, ngx_http_oidc_key_params_t *params)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+    oidc_str_t  *param;
+
+    ngx_memzero(params, sizeof(ngx_http_oidc_key_params_t));
+
+    value = cf->args->elts;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "retired") == 0 && !params->retired) {
+            params->retired = 1;
+            continue;
+        }
+
+        param = (ngx_strncmp(value[i].data, "use=", 4) == 0) ? &params->use
+                : (ngx_strncmp(value[i].data, "alg=", 4) == 0) ? &params->alg
+                : (ngx_strncmp(value[i].data, "kid=", 4) == 0) ? &params->kid
+                : NULL;
+
+        if (param == NULL || param->len || value[i].len == 4) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_ERROR;
+        }
+
+        param->data = value[i].data + 4;
+        param->len = value[i].len - 4;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -330,7 +353,10 @@ ngx_http_oidc_read_file(ngx_conf_t *cf, ngx_str_t *name, size_t max,
     file.name = *name;
     file.log = cf->log;
 
-    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    /* a pipe that nobody writes to must not hold up "nginx -t" */
+
+    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                            NGX_FILE_OPEN, 0);
 
     if (file.fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
@@ -344,20 +370,25 @@ ngx_http_oidc_read_file(ngx_conf_t *cf, ngx_str_t *name, size_t max,
 
     if (ngx_fd_info(file.fd, &file.info) == NGX_FILE_ERROR) {
         err = ngx_errno;
-        failed = ngx_fd_info_n;
+        failed = ngx_fd_info_n " failed";
 
     } else if (!ngx_is_file(&file.info)) {
-        failed = "not a regular file:";
+        failed = "is not a regular file";
 
     } else if (ngx_file_size(&file.info) > (off_t) max) {
-        failed = "too large:";
+        failed = "is too large";
+
+    } else if (ngx_file_access(&file.info) & (S_IROTH|S_IWOTH)) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" holds a secret and is open to everyone, "
+                           "its mode should be 0600", name);
     }
 
     cln = ngx_pool_cleanup_add(cf->pool, sizeof(ngx_str_t));
     content->data = ngx_pnalloc(cf->pool, max);
 
     if (cln == NULL || content->data == NULL) {
-        failed = "no memory for";
+        failed = "does not fit into memory";
     }
 
     if (failed == NULL) {
@@ -366,15 +397,15 @@ ngx_http_oidc_read_file(ngx_conf_t *cf, ngx_str_t *name, size_t max,
 
         if (n == NGX_ERROR) {
             err = ngx_errno;
-            failed = ngx_read_fd_n;
+            failed = ngx_read_fd_n " failed";
         }
     }
 
     (void) ngx_close_file(file.fd);
 
     if (failed != NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, err, "%s \"%V\" failed", failed,
-                           name);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, err, "\"%V\" %s", name,
+                           failed);
         return NGX_ERROR;
     }
 

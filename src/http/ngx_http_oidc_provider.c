@@ -300,10 +300,10 @@ ngx_http_oidc_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_oidc_provider_t *p = conf;
 
-    u_char      *last;
+    u_char      *last, c;
     size_t       len;
     ngx_str_t   *value;
-    ngx_uint_t   i, n, openid;
+    ngx_uint_t   i, n, start, openid;
 
     if (p->scope.data != NULL) {
         return "is duplicate";
@@ -315,22 +315,31 @@ ngx_http_oidc_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strcmp(value[i].data, "openid") == 0) {
-            openid = 1;
-        }
-
         /* scope-token, RFC 6749 section 3.3; one argument may hold several */
 
-        for (n = 0; n < value[i].len; n++) {
-            if (value[i].data[n] < ' ' || value[i].data[n] >= 0x7f
-                || value[i].data[n] == '"' || value[i].data[n] == '\\')
-            {
+        for (start = 0, n = 0; n <= value[i].len; n++) {
+
+            c = (n < value[i].len) ? value[i].data[n] : ' ';
+
+            if (c < ' ' || c >= 0x7f || c == '"' || c == '\\') {
                 return "has a character that a scope cannot have";
             }
-        }
 
-        if (n >= 6 && ngx_strncmp(value[i].data, "openid ", 7) == 0) {
-            openid = 1;
+            if (c != ' ') {
+                continue;
+            }
+
+            if (n == start) {
+                return "has an empty value";
+            }
+
+            if (n - start == 6
+                && ngx_strncmp(value[i].data + start, "openid", 6) == 0)
+            {
+                openid = 1;
+            }
+
+            start = n + 1;
         }
 
         len += 1 + value[i].len;
@@ -415,6 +424,10 @@ ngx_http_oidc_audience(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
+
+        if (value[i].len == 0) {
+            return "has an empty value";
+        }
 
         audience = ngx_array_push(p->trusted_audience);
         if (audience == NULL) {

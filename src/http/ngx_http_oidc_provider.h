@@ -27,6 +27,7 @@ typedef struct {
 
 char *ngx_http_oidc_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf, ngx_command_t *commands, void *other, const char *block);
+ngx_uint_t ngx_http_oidc_args_ok(ngx_conf_t *cf, ngx_command_t *cmd);
 char *ngx_http_oidc_provider_check(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 

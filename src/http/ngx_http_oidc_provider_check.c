@@ -24,6 +24,7 @@ static char *ngx_http_oidc_provider_urls(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 static char *ngx_http_oidc_provider_uris(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
+static ngx_uint_t ngx_http_oidc_path_ok(ngx_str_t *path);
 static char *ngx_http_oidc_provider_cookies(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 static ngx_int_t ngx_http_oidc_cookie_names(ngx_conf_t *cf,
@@ -267,19 +268,19 @@ ngx_http_oidc_provider_uris(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
 
     uri = p->uri;
 
-    if (uri[NGX_HTTP_OIDC_REDIRECT_URI].len == 0) {
+    if (uri[NGX_HTTP_OIDC_REDIRECT_URI].data == NULL) {
         ngx_str_set(&uri[NGX_HTTP_OIDC_REDIRECT_URI], "/oidc_callback");
     }
 
     for (i = 0; i < NGX_HTTP_OIDC_URI_MAX; i++) {
 
-        if (uri[i].len == 0) {
+        if (uri[i].data == NULL) {
             continue;
         }
 
         p->path[i] = uri[i];
 
-        if (uri[i].data[0] != '/') {
+        if (uri[i].len && uri[i].data[0] != '/') {
 
             if ((i != NGX_HTTP_OIDC_REDIRECT_URI
                  && i != NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI)
@@ -293,12 +294,8 @@ ngx_http_oidc_provider_uris(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
             p->path[i].data = url.path.data;
         }
 
-        for (n = 0; n < p->path[i].len; n++) {
-            if (p->path[i].data[n] <= ' ' || p->path[i].data[n] >= 0x7f
-                || ngx_strchr("?#%\\", p->path[i].data[n]) != NULL)
-            {
-                goto invalid;
-            }
+        if (!ngx_http_oidc_path_ok(&p->path[i])) {
+            goto invalid;
         }
 
         for (n = 0; n < i; n++) {
@@ -314,11 +311,11 @@ ngx_http_oidc_provider_uris(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
         }
     }
 
-    if (p->post_logout_uri.len) {
+    if (p->post_logout_uri.data != NULL) {
 
         i = NGX_HTTP_OIDC_URI_MAX;
 
-        if (p->post_logout_uri.data[0] != '/'
+        if ((p->post_logout_uri.len == 0 || p->post_logout_uri.data[0] != '/')
             && oidc_url_parse(&p->post_logout_uri, &url)
                != OIDC_OK)
         {
@@ -344,6 +341,41 @@ invalid:
                                                   : &uri[i],
                        &p->name);
     return NGX_CONF_ERROR;
+}
+
+
+/* a path that nginx's normalized URI can be equal to */
+
+static ngx_uint_t
+ngx_http_oidc_path_ok(ngx_str_t *path)
+{
+    u_char  *p, *end;
+
+    if (path->len == 0 || path->data[0] != '/') {
+        return 0;
+    }
+
+    end = path->data + path->len;
+
+    for (p = path->data; p < end; p++) {
+
+        if (*p <= ' ' || *p >= 0x7f || ngx_strchr("?#%\\", *p) != NULL) {
+            return 0;
+        }
+
+        if (*p != '/' || p + 1 == end) {
+            continue;
+        }
+
+        if (p[1] == '/'
+            || (p[1] == '.' && (p + 2 == end || p[2] == '/'))
+            || (p[1] == '.' && p[2] == '.' && (p + 3 == end || p[3] == '/')))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
