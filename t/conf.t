@@ -21,19 +21,19 @@ my $t = Test::OIDC->new();
 my $c = Test::OIDC::Conf->new($t);
 my $ca = $t->expand('%%CA%%');
 
-my $other = <<'EOF2';
+my $other = <<'EOF';
 oidc_provider other {
     issuer https://other.example.test;
     client_id gateway;
     cookie_name other;
     %s
 }
-EOF2
+EOF
 
-$c->accepted('O02: the smallest provider', base => <<'EOF2');
+$c->accepted('O02: the smallest provider', base => <<'EOF');
 issuer https://idp.example.test;
 client_id gateway;
-EOF2
+EOF
 
 ###############################################################################
 # Numbers of arguments, duplicates, contexts: every directive.
@@ -242,7 +242,7 @@ $c->refused('O02 O06: http at an endpoint of an https issuer', provider =>
 		revocation_endpoint pushed_authorization_request_endpoint /;
 $c->refused('O02 O06: allow_http does not open an https issuer', provider =>
 	"allow_http on;\ntoken_endpoint http://127.0.0.1/x;", qr/must be https/);
-$c->accepted('O02 F15: every endpoint by hand', provider => <<'EOF2');
+$c->accepted('O02 F15: every endpoint by hand', provider => <<'EOF');
 authorization_endpoint https://idp.example.test/a;
 token_endpoint https://idp.example.test/t;
 jwks_uri https://idp.example.test/j;
@@ -251,7 +251,7 @@ end_session_endpoint https://idp.example.test/e;
 introspection_endpoint https://idp.example.test/i;
 revocation_endpoint https://idp.example.test/r;
 pushed_authorization_request_endpoint https://idp.example.test/p;
-EOF2
+EOF
 
 for my $name (qw/ session_timeout session_lifetime pre_auth_timeout timeout /) {
 	$c->refused("O02: $name 0", provider => "$name 0;", qr/a time of 0/);
@@ -623,7 +623,7 @@ sub in_include {
 
 
 sub no_provider {
-	my ($status, $out) = $t->conf_test(<<'EOF2');
+	my ($status, $out) = $t->conf_test(<<'EOF');
 %%GLOBALS%%
 http {
 %%HTTP%%
@@ -632,7 +632,7 @@ listen 127.0.0.1:%%PORT_0%%;
 auth_oidc $arg_p;
 }
 }
-EOF2
+EOF
 
 	ok($status == 1 && $out =~ /without any oidc_provider in \S+:\d+$/m,
 		'O02: auth_oidc by a variable without any provider')
