@@ -148,7 +148,7 @@ test_buf(void)
     oidc_buf_init(&b, tap_pool(), 1);
 
     for (i = 0; i < 5000; i++) {
-        oidc_buf_add(&b, "0123456789" + i % 10, 1);
+        oidc_buf_add(&b, &"0123456789"[i % 10], 1);
     }
 
     is_rc(oidc_buf_done(&b, &out), OIDC_OK, "5000 bytes one by one");

@@ -84,6 +84,9 @@ test_refused(void)
     refused("{\"a\":1}\0{}", 10, "V16 P9 an object behind a NUL");
     refused("{\"a\":\"b\0c\"}", 11, "V16 P9 a raw NUL in a string");
     refused("\0{\"a\":1}", 8, "V16 P9 a NUL in front");
+    refused("{\"a\":1\0}", 8, "V16 P9 a NUL behind a number");
+    refused("{\"a\":1.5\0,\"b\":1}", 16, "V16 P9 a NUL behind a real");
+    refused("{\"a\":true\0}", 11, "V16 P9 a NUL behind a word");
 }
 
 
