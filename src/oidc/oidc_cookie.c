@@ -283,7 +283,10 @@ oidc_cookie_trim(oidc_str_t *s)
 }
 
 
-/* a piece without "=" counts too: some backends take it for a name */
+/*
+ * A piece without "=" counts too: some backends take it for a name.  What only
+ * begins alike ("sid" and "sidebar") is somebody else's.
+ */
 
 static int
 oidc_cookie_ours(const oidc_str_t *piece, const oidc_str_t *prefixes, size_t n)
@@ -292,7 +295,9 @@ oidc_cookie_ours(const oidc_str_t *piece, const oidc_str_t *prefixes, size_t n)
 
     for (i = 0; i < n; i++) {
         if (oidc_cookie_starts(piece, (char *) prefixes[i].data,
-                               prefixes[i].len))
+                               prefixes[i].len)
+            && (piece->len == prefixes[i].len
+                || memchr("=. \t", piece->data[prefixes[i].len], 4) != NULL))
         {
             return 1;
         }

@@ -26,8 +26,9 @@ int oidc_cookie_next(oidc_str_t *rest, oidc_str_t *name, oidc_str_t *value);
 
 /*
  * The header without every cookie whose name is one of the n prefixes, or goes
- * on with a "." behind one; the others stay byte for byte, joined by "; ".  Returns OIDC_OK
- * with *removed = 0 (and *out untouched) where there is nothing to remove.
+ * on with a "." behind one; the others stay byte for byte, joined by "; ".
+ * Returns OIDC_OK with *removed = 0 (and *out untouched) where there is nothing
+ * to remove.
  */
 
 oidc_rc_t oidc_cookie_strip(oidc_pool_t *pool, const oidc_str_t *header,

@@ -27,7 +27,9 @@ ours(const oidc_str_t *name)
 
     for (i = 0; i < 2; i++) {
         if (name->len >= prefixes[i].len
-            && memcmp(name->data, prefixes[i].data, prefixes[i].len) == 0)
+            && memcmp(name->data, prefixes[i].data, prefixes[i].len) == 0
+            && (name->len == prefixes[i].len
+                || name->data[prefixes[i].len] == '.'))
         {
             return 1;
         }

@@ -145,10 +145,12 @@ test_strip(void)
     is_strip("xNGX_OIDC=1; a=NGX_OIDC", NULL, "S16: prefixes of names only");
     is_strip("ngx_oidc=1", NULL, "S16: names have a case");
     is_strip("NGX_OID", NULL, "S16: less than the prefix");
+    is_strip("NGX_OIDCs=1; NGX_OIDC_S=1; NGX_OIDC-x; NGX_OIDC/=1", NULL,
+             "SE-9: names that only begin alike");
     is_strip("NGX_OIDC=1", "", "S16: the only one");
-    is_strip("NGX_OIDC_SESSION=1; a=1", "a=1", "S16: the first");
-    is_strip("a=1;NGX_OIDC_LOGIN_x=1", "a=1", "S16: the last");
-    is_strip("a=1; __Host-NGX_OIDC_SESSION=1; b=2", "a=1; b=2",
+    is_strip("NGX_OIDC.out=1; a=1", "a=1", "S16: the first");
+    is_strip("a=1;NGX_OIDC.x=1", "a=1", "S16: the last");
+    is_strip("a=1; __Host-NGX_OIDC=1; b=2", "a=1; b=2",
              "S16: in the middle");
     is_strip("a=\"1  2\" ;c;NGX_OIDC=1; b = =2;;", "a=\"1  2\"; c; b = =2",
              "SE-9: the others byte for byte");
