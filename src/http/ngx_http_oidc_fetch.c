@@ -318,6 +318,13 @@ ngx_http_oidc_fetch_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
         ngx_oidc_idp_addr_failed(f->provider->idp, &host, f->parsed.port);
     }
 
+    if (f->rc == OIDC_FETCH_SIZE) {
+
+        /* set by the output filter, though nothing is wrong with the client */
+
+        sr->connection->error = 0;
+    }
+
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, sr->connection->log, 0,
                    "oidc fetch: %i, status %ui, %uz bytes", rc, f->status,
                    f->answer.len);
