@@ -37,6 +37,21 @@ main(void)
 }
 
 
+/* in a block of its own size, so that reading on is noticed */
+
+static oidc_str_t
+exact(const char *s)
+{
+    oidc_str_t  str;
+
+    str.len = strlen(s);
+    str.data = tap_alloc(&tap, str.len);
+    memcpy(str.data, s, str.len);
+
+    return str;
+}
+
+
 static void
 test_parse(void)
 {
@@ -61,10 +76,11 @@ test_parse(void)
         "https://1111.2222.3333.4444/", "https://h.0X1/",
         "https://?x", "https:///x", "https://[1.2.3.4]/", "httpsx://h/",
         "https://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]/",
-        "https://[::1\xff]/", NULL
+        "https://[::1\xff]/", "https://h.0x/", "https://255.255.255.2555/",
+        "https://[0000:0000:0000:0000:0000:ffff:255.255.255.2555]/", NULL
     };
 
-    in = tap_str("https://id.example/realms/x?a=b&c");
+    in = exact("https://id.example/realms/x?a=b&c");
     is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: an URL");
     is_str(&url.scheme, "https", "F15: scheme");
     is_str(&url.host, "id.example", "F15: host");
@@ -74,7 +90,7 @@ test_parse(void)
     is_int(url.port, 443, "F15: default port");
     ok(url.https && url.has_query && !url.ip && !url.ipv6, "F15: flags");
 
-    in = tap_str("HTTP://[2001:db8::1]:8080?");
+    in = exact("HTTP://[2001:db8::1]:8080?");
     is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: an IPv6 URL");
     is_str(&url.scheme, "http", "F15: scheme in lower case");
     is_str(&url.host, "2001:db8::1", "F15: host without brackets");
@@ -83,15 +99,15 @@ test_parse(void)
     is_int(url.path.len, 0, "F15: no path");
     ok(!url.https && url.has_query && url.ip && url.ipv6, "F15: flags");
 
-    in = tap_str("http://10.0.0.255/");
+    in = exact("http://10.0.0.255/");
     is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: an IPv4 URL");
     ok(url.ip && !url.ipv6 && url.port == 80, "F15: flags");
 
-    in = tap_str("https://key_cloak-1:65535");
+    in = exact("https://key_cloak-1:65535");
     is_rc(oidc_url_parse(&in, &url), OIDC_OK, "F15: a container's name");
 
     for (i = 0; bad[i] != NULL; i++) {
-        in = tap_str(bad[i]);
+        in = exact(bad[i]);
         ok(oidc_url_parse(&in, &url) == OIDC_ARGS,
            "F15 B01: no URL: row %d", (int) i);
     }
@@ -124,12 +140,12 @@ same(const char *a, const char *b)
     oidc_str_t  s;
     oidc_url_t  ua, ub;
 
-    s = tap_str(a);
+    s = exact(a);
     if (oidc_url_parse(&s, &ua) != OIDC_OK) {
         return -1;
     }
 
-    s = tap_str(b);
+    s = exact(b);
     if (oidc_url_parse(&s, &ub) != OIDC_OK) {
         return -1;
     }
@@ -158,7 +174,7 @@ loopback(const char *url)
     oidc_str_t  s;
     oidc_url_t  u;
 
-    s = tap_str(url);
+    s = exact(url);
 
     return oidc_url_parse(&s, &u) == OIDC_OK ? oidc_url_is_loopback(&u) : -1;
 }
@@ -181,6 +197,7 @@ test_loopback(void)
     is_int(loopback("http://127.0.0.1.example"), 0, "O06: not a suffix");
     is_int(loopback("http://notlocalhost"), 0, "O06: not a prefix");
     is_int(loopback("http://localhost.example"), 0, "O06: not a label");
+    is_int(loopback("http://x.localhosx"), 0, "O06: not a look-alike");
     is_int(loopback("http://localhos"), 0, "O06: not a shorter one");
 }
 
@@ -188,12 +205,13 @@ test_loopback(void)
 static void
 test_host(void)
 {
-    size_t      i;
+    u_char      c;
+    size_t      i, n;
     oidc_str_t  s;
 
     static const char *const  hosts[] = {
         "h", "h:80", "gw.example", "gw.example:8443", "10.0.0.1", "[::1]",
-        "[::1]:8443", NULL
+        "[::1]:8443", "h:9", "h:65535", NULL
     };
 
     static const char *const  bad[] = {
@@ -203,14 +221,24 @@ test_host(void)
     };
 
     for (i = 0; hosts[i] != NULL; i++) {
-        s = tap_str(hosts[i]);
+        s = exact(hosts[i]);
         ok(oidc_host_ok(&s) == 1, "F16: host %s", hosts[i]);
     }
 
     for (i = 0; bad[i] != NULL; i++) {
-        s = tap_str(bad[i]);
+        s = exact(bad[i]);
         ok(oidc_host_ok(&s) == 0, "F16 B05: no host: row %d", (int) i);
     }
+
+    s.data = &c;
+    s.len = 1;
+
+    for (n = 0, i = 0; i < 256; i++) {
+        c = (u_char) i;
+        n += oidc_host_ok(&s);
+    }
+
+    is_int(n, 26 + 26 + 2, "F16: a host of one character");
 
     s.len = 0;
     s.data = NULL;
@@ -223,14 +251,14 @@ test_args(void)
 {
     oidc_str_t  rest, name, value;
 
-    rest = tap_str("&&a=1&b&=c&d==&e=f&");
+    rest = exact("&&a=1&bb&=c&d==&e=f&g");
 
     is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: first");
     is_str(&name, "a", "CB-5: name");
     is_str(&value, "1", "CB-5: value");
 
     is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: without \"=\"");
-    is_str(&name, "b", "CB-5: name");
+    is_str(&name, "bb", "CB-5: name");
     is_int(value.len, 0, "CB-5: no value");
 
     is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: without a name");
@@ -241,13 +269,20 @@ test_args(void)
     is_str(&name, "d", "CB-5: name");
     is_str(&value, "=", "CB-5: value");
 
-    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: last");
+    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: and another");
     is_str(&value, "f", "CB-5: value");
+
+    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: last");
+    is_str(&name, "g", "CB-5: name");
 
     is_int(oidc_args_next(&rest, &name, &value), 0, "CB-5: end");
     is_int(oidc_args_next(&rest, &name, &value), 0, "CB-5: still the end");
 
-    rest = tap_str("&");
+    rest = exact("g=h");
+    is_int(oidc_args_next(&rest, &name, &value), 1, "CB-5: one alone");
+    is_str(&value, "h", "CB-5: value");
+
+    rest = exact("&");
     is_int(oidc_args_next(&rest, &name, &value), 0, "B05: a query of &");
 
     rest.len = 0;
@@ -293,7 +328,7 @@ test_forms(void)
     is_str(&out, "a b c+\xc3\xa9", "CB-4: decoded once");
 
     for (i = 0; bad[i] != NULL; i++) {
-        in = tap_str(bad[i]);
+        in = exact(bad[i]);
         ok(oidc_form_decode(tap_pool(), &in, &out) == OIDC_ARGS,
            "B05: bad escape: row %d", (int) i);
     }
@@ -308,12 +343,12 @@ test_forms(void)
           "B05: no memory");
     tap.fail_after = -1;
 
-    in = tap_str("https://h/");
+    in = exact("https://h/");
     is_int(oidc_url_sep(&in), '?', "LS-1: no query");
-    in = tap_str("https://h/?x=1");
+    in = exact("https://h/?x=1");
     is_int(oidc_url_sep(&in), '&', "LS-1: a query");
-    in = tap_str("https://h/?");
+    in = exact("https://h/?");
     is_int(oidc_url_sep(&in), 0, "LS-1: a bare ?");
-    in = tap_str("https://h/?x&");
+    in = exact("https://h/?x&");
     is_int(oidc_url_sep(&in), 0, "LS-1: a trailing &");
 }

@@ -120,6 +120,10 @@ test_userinfo_jwt(void)
     is_rc(userinfo_jwt(JWT, "{\"iss\":\"https://idp\",\"aud\":[\"client\"],"
                        "\"sub\":\"u1\"}", "u1"),
           OIDC_OK, "V14 UI-4: from him and for us");
+    is_rc(userinfo_jwt(JWT, "{\"azp\":\"x\",\"iat\":\"x\",\"nonce\":1,"
+                       "\"at_hash\":1,\"sid\":1,\"auth_time\":\"x\","
+                       "\"sub\":\"u1\"}", "u1"),
+          OIDC_OK, "UI-4: what it says of a login is not looked at");
     is_rc(userinfo_jwt(JWT, "{\"iss\":\"https://idp2\",\"sub\":\"u1\"}",
                        "u1"),
           OIDC_CLAIM_ISS, "V14 UI-4: from another");
