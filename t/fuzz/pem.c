@@ -40,6 +40,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (rc != OIDC_OK) {
             fuzz_check(why != NULL && key.pkey == NULL);
+
+            if (i == 0) {
+                break;
+            }
+
             continue;
         }
 

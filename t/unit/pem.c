@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <openssl/core_names.h>
+#include <openssl/param_build.h>
 
 #include "jose.h"
 
@@ -32,6 +33,7 @@ static oidc_rc_t from_pem(const oidc_str_t *pem, const char *use,
 static oidc_str_t write_pem(EVP_PKEY *pkey, int traditional,
     const EVP_CIPHER *cipher);
 static oidc_str_t pem_of(const char *kind);
+static EVP_PKEY *mixed_rsa(void);
 
 
 static const char  *why;
@@ -340,6 +342,13 @@ test_mismatch(void)
     BIO_free(bio);
     EVP_PKEY_free(a);
     EVP_PKEY_free(b);
+
+    a = mixed_rsa();
+    pem = jose_pem(a);
+    is_rc(from_pem(&pem, "", "", "", &key), OIDC_KEY,
+          "R05 halves of two RSA keys");
+    ok(strstr(why, "belong") != NULL, "R05 says: %s", why);
+    EVP_PKEY_free(a);
 }
 
 
@@ -494,15 +503,74 @@ write_pem(EVP_PKEY *pkey, int traditional, const EVP_CIPHER *cipher)
 }
 
 
+/* one key of each kind: an RSA key takes longer to make than the whole test */
+
 static oidc_str_t
 pem_of(const char *kind)
 {
-    EVP_PKEY    *pkey;
-    oidc_str_t   pem;
+    size_t             i;
+    EVP_PKEY          *pkey;
+    static oidc_str_t  pems[16];
+    static char        kinds[16][16];
+
+    for (i = 0; kinds[i][0] != '\0'; i++) {
+        if (strcmp(kinds[i], kind) == 0) {
+            return pems[i];
+        }
+    }
 
     pkey = jose_new_key(kind);
-    pem = jose_pem(pkey);
+    pems[i] = jose_pem(pkey);
+    (void) strcpy(kinds[i], kind);
     EVP_PKEY_free(pkey);
 
-    return pem;
+    return pems[i];
+}
+
+
+/* n and e of one key, all else of another */
+
+static EVP_PKEY *
+mixed_rsa(void)
+{
+    size_t           i;
+    BIGNUM          *n[8];
+    EVP_PKEY        *a, *b, *pkey;
+    OSSL_PARAM      *params;
+    EVP_PKEY_CTX    *ctx;
+    OSSL_PARAM_BLD  *bld;
+    const char      *const  names[] = {
+        OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
+        OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
+        OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+        OSSL_PKEY_PARAM_RSA_COEFFICIENT1
+    };
+
+    pkey = NULL;
+    a = jose_new_key("RSA");
+    b = jose_new_key("RSA");
+    bld = OSSL_PARAM_BLD_new();
+
+    for (i = 0; i < 8; i++) {
+        n[i] = NULL;
+        EVP_PKEY_get_bn_param(i < 2 ? a : b, names[i], &n[i]);
+        OSSL_PARAM_BLD_push_BN(bld, names[i], n[i]);
+    }
+
+    params = OSSL_PARAM_BLD_to_param(bld);
+    ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY_fromdata_init(ctx);
+    EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params);
+
+    for (i = 0; i < 8; i++) {
+        BN_clear_free(n[i]);
+    }
+
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(bld);
+    EVP_PKEY_free(a);
+    EVP_PKEY_free(b);
+
+    return pkey;
 }
