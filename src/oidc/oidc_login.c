@@ -48,15 +48,18 @@ oidc_rc_t
 oidc_login_begin(oidc_random_pt random, oidc_login_t *login,
     u_char state[OIDC_STATE_LEN])
 {
-    u_char  bytes[32];
+    u_char  bytes[32 + sizeof(login->seed)];
 
-    if (!random(bytes, sizeof(bytes))
-        || !random(login->seed, sizeof(login->seed)))
-    {
+    /* asked once: each call costs OpenSSL a round of its generator */
+
+    if (!random(bytes, sizeof(bytes))) {
         return OIDC_CRYPTO;
     }
 
-    (void) oidc_b64url_encode_buf(state, bytes, sizeof(bytes));
+    (void) oidc_b64url_encode_buf(state, bytes, 32);
+
+    memcpy(login->seed, bytes + 32, sizeof(login->seed));
+    oidc_wipe(bytes, sizeof(bytes));
 
     return OIDC_OK;
 }
@@ -320,16 +323,25 @@ oidc_login_aad(oidc_pool_t *pool, const oidc_str_t *time,
 static oidc_rc_t
 oidc_login_secret(const oidc_login_t *login, const char *label, u_char out[43])
 {
-    u_char     mac[32];
+    u_char     hash[32], text[sizeof(login->seed) + 32];
+    size_t     len;
     oidc_rc_t  rc;
 
-    rc = oidc_hmac_sha256(login->seed, label, strlen(label), mac);
+    /* the seed is of one length and random: a plain hash of both will do */
+
+    len = strlen(label);
+
+    memcpy(text, login->seed, sizeof(login->seed));
+    memcpy(text + sizeof(login->seed), label, len);
+
+    rc = oidc_sha256(text, sizeof(login->seed) + len, hash);
 
     if (rc == OIDC_OK) {
-        (void) oidc_b64url_encode_buf(out, mac, sizeof(mac));
+        (void) oidc_b64url_encode_buf(out, hash, sizeof(hash));
     }
 
-    oidc_wipe(mac, sizeof(mac));
+    oidc_wipe(hash, sizeof(hash));
+    oidc_wipe(text, sizeof(text));
 
     return rc;
 }

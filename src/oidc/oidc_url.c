@@ -151,9 +151,10 @@ void
 oidc_buf_escape(oidc_buf_t *b, const oidc_str_t *s)
 {
     u_char   c, esc[3];
-    size_t   i;
+    size_t   i, plain;
 
     esc[0] = '%';
+    plain = 0;
 
     for (i = 0; i < s->len; i++) {
         c = s->data[i];
@@ -162,15 +163,19 @@ oidc_buf_escape(oidc_buf_t *b, const oidc_str_t *s)
             || (c >= '0' && c <= '9')
             || c == '-' || c == '.' || c == '_' || c == '~')
         {
-            oidc_buf_add(b, &c, 1);
             continue;
         }
 
         esc[1] = oidc_url_digits[c >> 4];
         esc[2] = oidc_url_digits[c & 0xf];
 
+        oidc_buf_add(b, s->data + plain, i - plain);
         oidc_buf_add(b, esc, 3);
+
+        plain = i + 1;
     }
+
+    oidc_buf_add(b, s->data + plain, s->len - plain);
 }
 
 
