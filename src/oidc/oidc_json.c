@@ -41,12 +41,6 @@ oidc_json_parse(const oidc_str_t *text, size_t max, json_t **out)
         return OIDC_JSON;
     }
 
-    /* jansson 2.14 passes over a NUL that follows a number */
-
-    if (memchr(text->data, '\0', text->len) != NULL) {
-        return OIDC_JSON;
-    }
-
     object = json_loadb((const char *) text->data, text->len,
                         JSON_REJECT_DUPLICATES, NULL);
 
