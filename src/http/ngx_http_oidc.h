@@ -212,6 +212,7 @@ typedef struct {
     ngx_event_t                 timer;
     unsigned                    done:1;
     unsigned                    timedout:1;
+    unsigned                    asked:1;    /* for the host's address */
     unsigned                    resolved:1; /* by us: tell when it fails */
 } ngx_http_oidc_fetch_t;
 

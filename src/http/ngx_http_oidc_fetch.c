@@ -91,7 +91,18 @@ ngx_http_oidc_fetch_target(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
     rc = ngx_oidc_idp_addr(ctx->provider->idp, &host, url->port, &addr);
 
+    if (rc == NGX_AGAIN && f->asked) {
+
+        /* woken without an answer that is one */
+
+        ctx->rc = (ctx->wait_rc != OIDC_OK) ? ctx->wait_rc : OIDC_FETCH;
+        ctx->detail = f->url;
+        return NGX_DECLINED;
+    }
+
     if (rc == NGX_AGAIN) {
+
+        f->asked = 1;
 
         ctx->waiter.host = host;
         ctx->waiter.port = url->port;
