@@ -153,6 +153,10 @@ oidc_buf_escape(oidc_buf_t *b, const oidc_str_t *s)
     u_char   c, esc[3];
     size_t   i, plain;
 
+    if (s->len == 0) {
+        return;
+    }
+
     esc[0] = '%';
     plain = 0;
 

@@ -317,6 +317,13 @@ test_forms(void)
     is_rc(oidc_form_decode(tap_pool(), &out, &back), OIDC_OK, "LS-1: back");
     is_mem(back.data, back.len, in.data, in.len, "LS-1: the same");
 
+    in.len = 0;
+    in.data = NULL;
+    oidc_buf_init(&b, tap_pool(), 0);
+    oidc_buf_arg(&b, 0, "n", &in);
+    (void) oidc_buf_done(&b, &out);
+    is_str(&out, "n=", "B05: an empty argument");
+
     in = tap_str("a b+c/~._-\xc3\xa9&=%");
     oidc_buf_init(&b, tap_pool(), 0);
     oidc_buf_arg(&b, '&', "n", &in);
