@@ -178,11 +178,13 @@ test-tools: $(UNITS) $(REPLAYS) $(JOSE)
 TEST_ENV = TEST_NGINX_BINARY=$(if $(STATIC),$(ROOT)/$(OUT)/nginx,$(NGINX)) \
            TEST_OIDC_MODULE=$(if $(STATIC),static,$(ROOT)/$(OUT)/$(MODULE)) \
            TEST_BUILD_DIR=$(ROOT)/$(OUT) \
-           $(if $(filter sanitize,$(BUILD)),ASAN_OPTIONS=$(ASAN) UBSAN_OPTIONS=$(UBSAN))
+           $(if $(filter sanitize,$(BUILD)),ASAN_OPTIONS=$(ASAN) \
+             LSAN_OPTIONS=$(LSAN) UBSAN_OPTIONS=$(UBSAN))
 
-# nginx frees nothing when it ends, so leaks at exit are no news; the pools'
-# contents are checked by NGX_DEBUG_PALLOC (each allocation on its own).
-ASAN := detect_leaks=0:detect_stack_use_after_return=1
+# Leaks count: NGX_DEBUG_PALLOC makes each allocation one of its own.  .ci/lsan
+# names what nginx itself forgets.
+ASAN := detect_leaks=1:detect_stack_use_after_return=1
+LSAN := suppressions=$(ROOT)/.ci/lsan:print_suppressions=0
 # nginx's own code has some undefined behaviour of the harmless kind, so UBSan
 # goes on; the test bed tells those reports from ours and fails on ours.
 UBSAN := print_stacktrace=1
