@@ -232,7 +232,7 @@ struct ngx_http_oidc_ctx_s {
     oidc_str_t                  handle;     /* the cookie's value */
 
     ngx_http_oidc_origin_t      origin;
-    ngx_array_t                *cookies;    /* lines before they were stripped */
+    ngx_array_t                *cookies;    /* the lines, before stripping */
     oidc_rc_t                   rc;         /* why the request was refused */
     ngx_str_t                   detail;     /* of it, fit for log and header */
     ngx_str_t                   args;       /* taken away from r->args */
