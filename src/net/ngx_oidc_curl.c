@@ -10,10 +10,8 @@
  * Never decides what is fetched or when.  TLS as RFC 9325 wants it: verified,
  * 1.2 at least.  The only file that includes libcurl.
  *
- * Sockets are watched level-triggered: libcurl reads as much as it likes per
- * call, and does not say whether it saw EAGAIN.  A connection belongs to
- * libcurl's socket callback, which frees it whenever it likes: nobody touches
- * one after curl_multi_socket_action().
+ * A watched socket belongs to libcurl's socket callback, which may end it at
+ * any time: nobody touches one after curl_multi_socket_action().
  *
  * libcurl leaves errors of OpenSSL behind, which nginx would take for those of
  * its own next connection: they are cleared wherever we come back from it.
@@ -28,6 +26,7 @@
 
 #include "ngx_oidc_answer.h"
 #include "ngx_oidc_curl.h"
+#include "ngx_oidc_watch.h"
 
 
 /* started and neither done nor cancelled; freed after done has returned */
@@ -49,6 +48,7 @@ typedef struct {
     CURLM              *multi;
     ngx_event_t         timer;
     ngx_queue_t         transfers;
+    ngx_queue_t         sockets;
 } ngx_oidc_curl_t;
 
 
@@ -58,10 +58,10 @@ static CURLcode ngx_oidc_curl_setup_url(ngx_oidc_curl_transfer_t *t);
 static void ngx_oidc_curl_free(ngx_oidc_curl_transfer_t *t);
 static int ngx_oidc_curl_socket(CURL *easy, curl_socket_t s, int what,
     void *data, void *socket_data);
-static void ngx_oidc_curl_watch(ngx_event_t *ev, ngx_int_t event,
-    ngx_uint_t on);
+static curl_socket_t ngx_oidc_curl_open(void *data, curlsocktype purpose,
+    struct curl_sockaddr *addr);
 static int ngx_oidc_curl_timer(CURLM *multi, long ms, void *data);
-static void ngx_oidc_curl_event_handler(ngx_event_t *ev);
+static void ngx_oidc_curl_socket_handler(ngx_socket_t s, ngx_uint_t write);
 static void ngx_oidc_curl_timer_handler(ngx_event_t *ev);
 static void ngx_oidc_curl_act(curl_socket_t s, int flags);
 static void ngx_oidc_curl_finish(ngx_oidc_curl_transfer_t *t,
@@ -140,6 +140,7 @@ ngx_oidc_curl_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_queue_init(&ngx_oidc_curl.transfers);
+    ngx_queue_init(&ngx_oidc_curl.sockets);
 
     ev = &ngx_oidc_curl.timer;
     ngx_memzero(ev, sizeof(ngx_event_t));
@@ -317,6 +318,7 @@ ngx_oidc_curl_setup_fetch(ngx_oidc_curl_transfer_t *t)
     ngx_oidc_curl_set(t, CURLOPT_HEADERDATA, (void *) t);
     ngx_oidc_curl_set(t, CURLOPT_WRITEFUNCTION, ngx_oidc_curl_body);
     ngx_oidc_curl_set(t, CURLOPT_WRITEDATA, (void *) t);
+    ngx_oidc_curl_set(t, CURLOPT_OPENSOCKETFUNCTION, ngx_oidc_curl_open);
     ngx_oidc_curl_set(t, CURLOPT_USERAGENT, "nginx-oidc");
 
     /* no proxy, whatever the environment says */
@@ -406,76 +408,59 @@ ngx_oidc_curl_free(ngx_oidc_curl_transfer_t *t)
 
 
 /*
- * libcurl tells what it wants of a socket, in the end that it wants nothing,
- * which it does before it closes the socket: that close is its own.  A
- * negative result would break the multi handle for good; a socket that cannot
- * be watched ends by its timeout instead.
+ * libcurl tells what it wants of a socket, in the end that it wants nothing.
+ * A negative result would break the multi handle for good; a socket that
+ * cannot be watched ends by its timeout instead.
  */
 
 static int
 ngx_oidc_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
     void *socket_data)
 {
-    ngx_connection_t  *c;
+    ngx_oidc_watch_t  *w;
 
-    c = socket_data;
+    w = socket_data;
 
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, ngx_cycle->log, 0,
                    "oidc curl socket %d wants %d", (int) s, what);
 
     if (what == CURL_POLL_REMOVE) {
-        if (c == NULL) {
-            return 0;
+        if (w != NULL) {
+            ngx_oidc_watch_remove(w);
         }
-
-        ngx_oidc_curl_watch(c->read, NGX_READ_EVENT, 0);
-        ngx_oidc_curl_watch(c->write, NGX_WRITE_EVENT, 0);
-
-        ngx_free_connection(c);
-        c->fd = (ngx_socket_t) -1;
 
         return 0;
     }
 
-    if (c == NULL) {
-        c = ngx_get_connection(s, ngx_cycle->log);
-        if (c == NULL) {
+    if (w == NULL) {
+        w = ngx_oidc_watch_add(&ngx_oidc_curl.sockets, s,
+                               ngx_oidc_curl_socket_handler);
+        if (w == NULL) {
             return 0;
         }
 
-        c->read->handler = ngx_oidc_curl_event_handler;
-        c->write->handler = ngx_oidc_curl_event_handler;
-        c->read->log = c->log;
-        c->write->log = c->log;
-
-        curl_multi_assign(ngx_oidc_curl.multi, s, c);
+        curl_multi_assign(ngx_oidc_curl.multi, s, w);
     }
 
-    ngx_oidc_curl_watch(c->read, NGX_READ_EVENT, what & CURL_POLL_IN);
-    ngx_oidc_curl_watch(c->write, NGX_WRITE_EVENT, what & CURL_POLL_OUT);
+    ngx_oidc_watch_set(w, what & CURL_POLL_IN, what & CURL_POLL_OUT);
 
     return 0;
 }
 
 
-static void
-ngx_oidc_curl_watch(ngx_event_t *ev, ngx_int_t event, ngx_uint_t on)
+static curl_socket_t
+ngx_oidc_curl_open(void *data, curlsocktype purpose,
+    struct curl_sockaddr *addr)
 {
-    if (on) {
-        if (!ev->active) {
-            ngx_add_event(ev, event, NGX_LEVEL_EVENT);
-        }
+    curl_socket_t  s;
 
-        return;
+    s = socket(addr->family, addr->socktype, addr->protocol);
+
+    if (s != CURL_SOCKET_BAD) {
+        ngx_oidc_watch_opened(&ngx_oidc_curl.sockets, s);
     }
 
-    if (ev->active) {
-        ngx_del_event(ev, event, 0);
-    }
-
-    if (ev->posted) {
-        ngx_delete_posted_event(ev);
-    }
+    return s;
 }
 
 
@@ -501,13 +486,9 @@ ngx_oidc_curl_timer(CURLM *multi, long ms, void *data)
 
 
 static void
-ngx_oidc_curl_event_handler(ngx_event_t *ev)
+ngx_oidc_curl_socket_handler(ngx_socket_t s, ngx_uint_t write)
 {
-    ngx_connection_t  *c;
-
-    c = ev->data;
-
-    ngx_oidc_curl_act(c->fd, ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
+    ngx_oidc_curl_act(s, write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
 }
 
 
