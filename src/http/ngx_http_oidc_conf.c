@@ -6,8 +6,8 @@
 
 /*
  * Configurations of the module, oidc_session_store { } as a table, and the
- * parser of such tables.  oidc_provider { } is in ngx_http_oidc_provider.c, what
- * ties servers to providers in ngx_http_oidc_use.c.
+ * parser of such tables.  oidc_provider { } is in ngx_http_oidc_provider.c,
+ * what ties servers to providers in ngx_http_oidc_use.c.
  */
 
 
