@@ -291,13 +291,23 @@ oidc_cookie_trim(oidc_str_t *s)
 static int
 oidc_cookie_ours(const oidc_str_t *piece, const oidc_str_t *prefixes, size_t n)
 {
-    size_t  i;
+    size_t       i;
+    u_char      *eq;
+    oidc_str_t   name;
+
+    name = *piece;
+    eq = memchr(name.data, '=', name.len);
+
+    if (eq != NULL) {
+        name.len = eq - name.data;
+        oidc_cookie_trim(&name);
+    }
 
     for (i = 0; i < n; i++) {
-        if (oidc_cookie_starts(piece, (char *) prefixes[i].data,
+        if (oidc_cookie_starts(&name, (char *) prefixes[i].data,
                                prefixes[i].len)
-            && (piece->len == prefixes[i].len
-                || memchr("=. \t", piece->data[prefixes[i].len], 4) != NULL))
+            && (name.len == prefixes[i].len
+                || name.data[prefixes[i].len] == '.'))
         {
             return 1;
         }

@@ -144,6 +144,10 @@ test_strip(void)
     is_strip("", NULL, "S16: an empty header");
     is_strip("xNGX_OIDC=1; a=NGX_OIDC", NULL, "S16: prefixes of names only");
     is_strip("ngx_oidc=1", NULL, "S16: names have a case");
+    is_strip("NGX_OIDC\t d = e; NGX_OIDC x", NULL,
+             "S16: a space does not end a name");
+    is_strip("NGX_OIDC\t=e; NGX_OIDC.x = y; NGX_OIDC.z", "",
+             "S16: but before \"=\" it is not part of it");
     is_strip("NGX_OID", NULL, "S16: less than the prefix");
     is_strip("NGX_OIDCs=1; NGX_OIDC_S=1; NGX_OIDC-x; NGX_OIDC/=1", NULL,
              "SE-9: names that only begin alike");

@@ -330,6 +330,12 @@ test_forms(void)
     (void) oidc_buf_done(&b, &out);
     is_str(&out, "&n=a%20b%2Bc%2F~._-%C3%A9%26%3D%25", "LS-1: an argument");
 
+    in = exact("a b-c");
+    oidc_buf_init(&b, tap_pool(), 0);
+    oidc_buf_escape(&b, &in);
+    (void) oidc_buf_done(&b, &out);
+    is_str(&out, "a%20b-c", "LS-1: what follows an escape");
+
     in = tap_str("a+b%20c%2B%c3%A9");
     is_rc(oidc_form_decode(tap_pool(), &in, &out), OIDC_OK, "CB-4: decode");
     is_str(&out, "a b c+\xc3\xa9", "CB-4: decoded once");
