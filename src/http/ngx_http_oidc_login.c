@@ -25,6 +25,7 @@
 typedef struct {
     oidc_str_t    suffix;
     int64_t       created;
+    ngx_uint_t    order;        /* in the Cookie header: the oldest first */
     size_t        size;
 } ngx_http_oidc_pending_t;
 
@@ -402,6 +403,7 @@ ngx_http_oidc_find_pending(ngx_http_request_t *r, const oidc_str_t *prefix,
             pending[n].suffix.len = OIDC_LOGIN_SUFFIX_LEN;
             pending[n].suffix.data = name.data + prefix->len;
             pending[n].created = oidc_login_created(&value);
+            pending[n].order = n;
             pending[n].size = name.len + value.len + 3;
             n++;
         }
@@ -417,5 +419,11 @@ ngx_http_oidc_pending_cmp(const void *one, const void *two)
     const ngx_http_oidc_pending_t  *a = one;
     const ngx_http_oidc_pending_t  *b = two;
 
-    return (a->created < b->created) - (a->created > b->created);
+    if (a->created != b->created) {
+        return (a->created < b->created) ? 1 : -1;
+    }
+
+    /* begun within a second: browsers send them in order (RFC 6265, 5.4) */
+
+    return (a->order < b->order) ? 1 : -1;
 }
