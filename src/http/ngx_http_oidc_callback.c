@@ -85,6 +85,16 @@ ngx_http_oidc_callback_cleanup(void *data)
     json_decref(cb->claims);
     json_decref(cb->user_claims);
 
+    /* before they are wiped: a closing worker ends what waits for a provider */
+
+    if (cb->token.timer.timer_set) {
+        ngx_del_timer(&cb->token.timer);
+    }
+
+    if (cb->userinfo.timer.timer_set) {
+        ngx_del_timer(&cb->userinfo.timer);
+    }
+
     oidc_wipe(cb->form.body.data, cb->form.body.len);
     oidc_wipe(cb->form.authorization.data, cb->form.authorization.len);
     oidc_wipe(cb->token.answer.data, cb->token.answer.len);

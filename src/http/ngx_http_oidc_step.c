@@ -122,10 +122,6 @@ ngx_http_oidc_cleanup(void *data)
         ngx_oidc_store_cancel(&ctx->op);
     }
 
-    if (ctx->fetch != NULL && ctx->fetch->timer.timer_set) {
-        ngx_del_timer(&ctx->fetch->timer);
-    }
-
     oidc_wipe(&ctx->keys, sizeof(oidc_handle_keys_t));
 }
 
