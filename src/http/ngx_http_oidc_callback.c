@@ -188,9 +188,17 @@ ngx_http_oidc_open_login_state(ngx_http_request_t *r,
 
         if (rc == OIDC_OK || rc == OIDC_STATE_EXPIRED) {
 
-            /* used up, however this ends */
+            if (ctx->provider != own[i].provider) {
 
-            ctx->provider = own[i].provider;
+                /* a session of the other provider is none of this one */
+
+                ctx->provider = own[i].provider;
+                ctx->authenticated = 0;
+                ctx->has_session = 0;
+                ctx->has_tokens = 0;
+            }
+
+            /* used up, however this ends */
 
             if (ngx_http_oidc_set_cookie(r, ctx, prefix, &suffix, NULL, 0)
                 != NGX_OK)
