@@ -394,8 +394,11 @@ ngx_http_oidc_find_pending(ngx_http_request_t *r, const oidc_str_t *prefix,
 
         while (n < max && oidc_cookie_next(&line, &name, &value)) {
 
+            /* one that we would not write cannot be deleted by us, either */
+
             if (name.len != prefix->len + OIDC_LOGIN_SUFFIX_LEN
-                || ngx_memcmp(name.data, prefix->data, prefix->len) != 0)
+                || ngx_memcmp(name.data, prefix->data, prefix->len) != 0
+                || !oidc_cookie_name_ok(&name))
             {
                 continue;
             }
