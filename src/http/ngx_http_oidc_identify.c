@@ -146,9 +146,9 @@ ngx_http_oidc_choose(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     uri = scf->own.elts;
 
     for (i = 0; i < scf->own.nelts; i++) {
-        if (uri[i].path.len == r->uri.len
-            && ngx_memcmp(uri[i].path.data, r->uri.data, r->uri.len) == 0
-            && (ctx == NULL || ctx->failed != &uri[i]))
+        if (oidc_str_eq(&uri[i].path, &r->uri)
+            && (ctx == NULL || ctx->failed == NULL
+                || !oidc_str_eq(&uri[i].path, &ctx->failed->path)))
         {
             *own = &uri[i];
             *provider = uri[i].provider;
