@@ -29,26 +29,24 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_callback_t *cb = ctx->flow;
 
-    ngx_int_t        rc;
-    oidc_str_t       record;
-    oidc_session_t  *session;
+    ngx_int_t       rc;
+    oidc_str_t      record;
+    oidc_session_t  session;
 
-    session = &ctx->session;
+    ngx_memzero(&session, sizeof(oidc_session_t));
 
-    ngx_memzero(session, sizeof(oidc_session_t));
-
-    session->created = ngx_time();
-    session->expires = session->created + ctx->provider->session_lifetime;
-    session->provider = ctx->provider->name;
+    session.created = ngx_time();
+    session.expires = session.created + ctx->provider->session_lifetime;
+    session.provider = ctx->provider->name;
 
     if (cb->tokens.expires_in >= 0) {
-        session->access_expires = session->created + cb->tokens.expires_in;
+        session.access_expires = session.created + cb->tokens.expires_in;
     }
 
-    (void) oidc_json_str(cb->claims, "sid", &session->sid);
+    (void) oidc_json_str(cb->claims, "sid", &session.sid);
 
     ctx->rc = oidc_claims_flatten(&ctx->pool, cb->claims, cb->user_claims,
-                                  &session->claims);
+                                  &session.claims);
 
     if (ctx->rc == OIDC_OK && !oidc_random(cb->handle, OIDC_HANDLE_LEN)) {
         ctx->rc = OIDC_CRYPTO;
@@ -59,7 +57,7 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     if (ctx->rc == OIDC_OK) {
-        ctx->rc = oidc_session_seal(&ctx->pool, &cb->keys, session,
+        ctx->rc = oidc_session_seal(&ctx->pool, &cb->keys, &session,
                                     &cb->tokens, oidc_random, &record,
                                     &ctx->op.head_len);
     }
@@ -69,7 +67,7 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     ctx->op.value = record;
-    ctx->op.ttl = ngx_http_oidc_ttl(ctx->provider, session);
+    ctx->op.ttl = ngx_http_oidc_ttl(ctx->provider, &session);
 
     rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_create,
                              NGX_OIDC_STORE_SESSION, cb->keys.name);
@@ -127,6 +125,11 @@ ngx_http_oidc_go_back(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     ngx_int_t    rc;
     oidc_str_t  *name, value, location;
 
+    rc = ngx_http_oidc_absolute(r, ctx, &cb->login.return_to, &location);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     name = &ctx->provider->session_cookie[ngx_http_oidc_https(r, ctx)];
 
     (void) oidc_b64url_encode_buf(text, cb->handle, OIDC_HANDLE_LEN);
@@ -140,12 +143,6 @@ ngx_http_oidc_go_back(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (rc != NGX_OK) {
         return NGX_ERROR;
-    }
-
-    rc = ngx_http_oidc_absolute(r, ctx, &cb->login.return_to,
-                                &location);
-    if (rc != NGX_OK) {
-        return rc;
     }
 
     return ngx_http_oidc_redirect(r, &location);
