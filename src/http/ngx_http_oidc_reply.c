@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_oidc_finish(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, ngx_str_t *body);
 static ngx_uint_t ngx_http_oidc_has_error_page(ngx_http_request_t *r,
     ngx_uint_t status);
-static ngx_int_t ngx_http_oidc_no_store(ngx_http_request_t *r);
+static ngx_int_t ngx_http_oidc_private(ngx_http_request_t *r);
 static ngx_int_t ngx_http_oidc_page(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *id, ngx_str_t *type, ngx_str_t *body);
 static ngx_int_t ngx_http_oidc_page_headers(ngx_http_request_t *r);
@@ -204,12 +204,8 @@ ngx_http_oidc_redirect(ngx_http_request_t *r, const oidc_str_t *location)
     ngx_table_elt_t  *h;
 
     static ngx_str_t  empty = ngx_null_string;
-    static ngx_str_t  no_referrer = ngx_string("no-referrer");
 
-    if (ngx_http_oidc_no_store(r) != NGX_OK
-        || ngx_http_oidc_add_header(r, "Referrer-Policy", &no_referrer)
-           != NGX_OK)
-    {
+    if (ngx_http_oidc_private(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -249,7 +245,7 @@ ngx_http_oidc_unauthorized(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     name = &ctx->provider->name;
 
     realm.data = ngx_pnalloc(r->pool, sizeof("Bearer realm=\"\"") + name->len);
-    if (realm.data == NULL || ngx_http_oidc_no_store(r) != NGX_OK) {
+    if (realm.data == NULL || ngx_http_oidc_private(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -332,7 +328,7 @@ ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
     status = oidc_rc_status(rc);
 
-    if (ngx_http_oidc_no_store(r) != NGX_OK) {
+    if (ngx_http_oidc_private(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -436,7 +432,7 @@ ngx_http_oidc_logged_out(ngx_http_request_t *r)
         "<title>Logged out</title></head>\n<body><h1>Logged out</h1>"
         "<p>You are logged out.</p></body></html>\n");
 
-    if (ngx_http_oidc_no_store(r) != NGX_OK
+    if (ngx_http_oidc_private(r) != NGX_OK
         || ngx_http_oidc_page_headers(r) != NGX_OK)
     {
         return NGX_ERROR;
@@ -468,16 +464,21 @@ ngx_http_oidc_request_id(ngx_http_request_t *r)
 }
 
 
-/* once, also where an error_page leads to another answer of ours */
+/*
+ * Not to be stored; nor told, with the code in our URL, to the server of an
+ * icon or an image that the page has.  Once, also where an error_page leads to
+ * another answer of ours.
+ */
 
 static ngx_int_t
-ngx_http_oidc_no_store(ngx_http_request_t *r)
+ngx_http_oidc_private(ngx_http_request_t *r)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
     static ngx_str_t  no_store = ngx_string("no-store");
+    static ngx_str_t  no_referrer = ngx_string("no-referrer");
 
     for (part = &r->headers_out.headers.part; part; part = part->next) {
 
@@ -490,7 +491,11 @@ ngx_http_oidc_no_store(ngx_http_request_t *r)
         }
     }
 
-    return ngx_http_oidc_add_header(r, "Cache-Control", &no_store);
+    if (ngx_http_oidc_add_header(r, "Cache-Control", &no_store) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_oidc_add_header(r, "Referrer-Policy", &no_referrer);
 }
 
 
