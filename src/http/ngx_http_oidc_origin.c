@@ -515,7 +515,8 @@ ngx_http_oidc_save_cookies(ngx_http_request_t *r)
  * Takes a header out of the list.  The others are pointed at from headers_in
  * and must not move; no part may become empty but the first, as those who walk
  * the list look at the first element of every further part; and no later push
- * may land on what is removed.
+ * may land on what is removed, nor on nothing where all are gone: it takes
+ * room for as many as the last part has.
  */
 
 static ngx_int_t
@@ -555,7 +556,8 @@ ngx_http_oidc_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h)
             list->nalloc = prev->nelts;
         }
 
-        return NGX_OK;
+        return (list->nalloc != 0)
+               ? NGX_OK : ngx_list_init(list, r->pool, 4, list->size);
     }
 
     if (i == 0) {
@@ -566,7 +568,8 @@ ngx_http_oidc_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h)
             list->nalloc--;
         }
 
-        return NGX_OK;
+        return (list->nalloc != 0)
+               ? NGX_OK : ngx_list_init(list, r->pool, 4, list->size);
     }
 
     if (i == part->nelts - 1) {
