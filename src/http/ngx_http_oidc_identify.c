@@ -26,6 +26,7 @@ static ngx_int_t ngx_http_oidc_choose(ngx_http_request_t *r,
     ngx_http_oidc_own_uri_t **own, ngx_http_oidc_provider_t **provider);
 static ngx_int_t ngx_http_oidc_redact(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+static void ngx_http_oidc_redact_variables(ngx_http_request_t *r);
 static ngx_int_t ngx_http_oidc_find_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_open_session(ngx_http_request_t *r,
@@ -197,6 +198,8 @@ ngx_http_oidc_redact(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_OK;
     }
 
+    ngx_http_oidc_redact_variables(r);
+
     ctx->args = r->args;
     r->args.len = 0;
 
@@ -221,6 +224,38 @@ ngx_http_oidc_redact(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     r->request_line.len = p - r->request_line.data;
 
     return NGX_OK;
+}
+
+
+/*
+ * A map or an "if" may have read $request, $request_uri, $args or an argument
+ * before us, and nginx keeps such values for the log: they are read again.
+ */
+
+static void
+ngx_http_oidc_redact_variables(ngx_http_request_t *r)
+{
+    u_char                     *args, *last;
+    ngx_uint_t                  i;
+    ngx_http_variable_value_t  *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    v = r->variables;
+    args = r->args.data;
+    last = args + r->args.len;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+
+        if (v[i].valid
+            && (v[i].data == r->request_line.data
+                || v[i].data == r->unparsed_uri.data
+                || (v[i].data < last && v[i].data + v[i].len > args)))
+        {
+            v[i].valid = 0;
+        }
+    }
 }
 
 
