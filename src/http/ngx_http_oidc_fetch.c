@@ -18,6 +18,9 @@
 #include "ngx_http_oidc.h"
 
 
+#define NGX_HTTP_OIDC_FETCH_AGAIN  1000
+
+
 static ngx_int_t ngx_http_oidc_fetch_target(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_fetch_t *f);
 static ngx_uint_t ngx_http_oidc_fetch_by_name(ngx_http_request_t *r,
@@ -148,7 +151,10 @@ ngx_http_oidc_fetch_target(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 }
 
 
-/* nginx resolves by itself: a resolver is set, or an upstream{} has the name */
+/*
+ * nginx resolves by itself: a resolver is set, or an upstream{} has the name,
+ * which it does not look for where the URL has a port.
+ */
 
 static ngx_uint_t
 ngx_http_oidc_fetch_by_name(ngx_http_request_t *r, ngx_http_oidc_fetch_t *f)
@@ -162,6 +168,10 @@ ngx_http_oidc_fetch_by_name(ngx_http_request_t *r, ngx_http_oidc_fetch_t *f)
 
     if (clcf->resolver != NULL && clcf->resolver->connections.nelts) {
         return 1;
+    }
+
+    if (f->host.len != f->name.len) {
+        return 0;
     }
 
     umcf = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
@@ -275,8 +285,9 @@ ngx_http_oidc_fetch_timeout(ngx_event_t *ev)
 
     if (u == NULL || u->peer.connection == NULL) {
 
-        /* still resolving, which has a limit of its own */
+        /* still resolving, which has a limit of its own: look again after it */
 
+        ngx_add_timer(ev, NGX_HTTP_OIDC_FETCH_AGAIN);
         return;
     }
 
