@@ -196,6 +196,9 @@ is(scalar keys %nonce, 1000, 'F02 LS-3: no nonce');
 is(scalar keys %challenge, 1000, 'F04 LS-4: no challenge');
 is(scalar(grep { $state{$_} or $challenge{$_} } keys %nonce), 0,
 	'LS-3: and none is another');
+is(scalar(grep { $challenge{ b64u(digest_data('SHA256', $_)) }
+	or $nonce{ b64u(digest_data('SHA256', $_)) } } keys %nonce, keys %state),
+	0, 'LS-3 LS-4: nor the verifier, which stays here');
 
 ###############################################################################
 # Who is redirected.
