@@ -246,7 +246,7 @@ ngx_http_oidc_store_type(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /*
  * One directive of a block whose commands are a table: checks the number of
- * arguments and sets the slot.  "other" is the base of commands that say so in
+ * arguments, of which none may be empty, and sets the slot.  "other" is the base of commands that say so in
  * their "conf" member.
  */
 
@@ -256,6 +256,7 @@ ngx_http_oidc_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
 {
     char           *rv;
     ngx_str_t      *value;
+    ngx_uint_t      i;
     ngx_command_t  *cmd;
 
     value = cf->args->elts;
@@ -279,6 +280,15 @@ ngx_http_oidc_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
 
         if (!ngx_http_oidc_args_ok(cf, cmd)) {
             goto invalid;
+        }
+
+        for (i = 1; i < cf->args->nelts; i++) {
+            if (value[i].len == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"%V\" directive has an empty value",
+                                   &value[0]);
+                return NGX_CONF_ERROR;
+            }
         }
 
         rv = cmd->set(cf, cmd, cmd->conf ? other : conf);

@@ -425,10 +425,6 @@ ngx_http_oidc_audience(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (value[i].len == 0) {
-            return "has an empty value";
-        }
-
         audience = ngx_array_push(p->trusted_audience);
         if (audience == NULL) {
             return NGX_CONF_ERROR;

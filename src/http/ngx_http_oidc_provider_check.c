@@ -268,19 +268,19 @@ ngx_http_oidc_provider_uris(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
 
     uri = p->uri;
 
-    if (uri[NGX_HTTP_OIDC_REDIRECT_URI].data == NULL) {
+    if (uri[NGX_HTTP_OIDC_REDIRECT_URI].len == 0) {
         ngx_str_set(&uri[NGX_HTTP_OIDC_REDIRECT_URI], "/oidc_callback");
     }
 
     for (i = 0; i < NGX_HTTP_OIDC_URI_MAX; i++) {
 
-        if (uri[i].data == NULL) {
+        if (uri[i].len == 0) {
             continue;
         }
 
         p->path[i] = uri[i];
 
-        if (uri[i].len && uri[i].data[0] != '/') {
+        if (uri[i].data[0] != '/') {
 
             if ((i != NGX_HTTP_OIDC_REDIRECT_URI
                  && i != NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI)
@@ -311,11 +311,11 @@ ngx_http_oidc_provider_uris(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
         }
     }
 
-    if (p->post_logout_uri.data != NULL) {
+    if (p->post_logout_uri.len) {
 
         i = NGX_HTTP_OIDC_URI_MAX;
 
-        if ((p->post_logout_uri.len == 0 || p->post_logout_uri.data[0] != '/')
+        if (p->post_logout_uri.data[0] != '/'
             && oidc_url_parse(&p->post_logout_uri, &url)
                != OIDC_OK)
         {
@@ -350,10 +350,6 @@ static ngx_uint_t
 ngx_http_oidc_path_ok(ngx_str_t *path)
 {
     u_char  *p, *end;
-
-    if (path->len == 0 || path->data[0] != '/') {
-        return 0;
-    }
 
     end = path->data + path->len;
 
