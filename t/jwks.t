@@ -218,6 +218,7 @@ $keys
         }
         location = /any/jwks { satisfy any; deny all; oidc_jwks; }
         location = /denied/jwks { deny all; oidc_jwks; }
+        location = /value/jwks { auth_oidc \$arg_provider; oidc_jwks; }
         location /outer/ {
             proxy_pass http://%%BACKEND%%;
             location = /outer/jwks { oidc_jwks; }
@@ -238,6 +239,8 @@ is($r->header('Cache-Control'), 'public, max-age=0', 'R04: max_age=0');
 is($r->header('Set-Cookie'), undef, 'JW-7: no cookie');
 is($b->api('/guarded/jwks')->status(), 200,
 	'L11: auth_oidc beside oidc_jwks means nothing');
+is($b->get('/value/jwks?provider=nobody')->status(), 200,
+	'L11: whatever its value');
 is($b->get('/denied/jwks')->status(), 403, 'L11: but a ban is a ban');
 is($b->get('/any/jwks')->status(), 403,
 	'L11: and no session is what "satisfy any" may count on');

@@ -272,6 +272,16 @@ my ($login) = grep { $_->{name} =~ /^strict\./ } $mixed->cookies();
 is($mixed->get("/strict/out?state=$state", cookie => "strict.out="
 	. $login->{value})->status(), 400, 'LO-2: a login\'s state and cookie');
 
+# Nor is that of another provider's logout.
+$mixed = user('back');
+($state) = $mixed->get('/back/logout', site => 'same-origin')->location()
+	=~ /state=([^&]*)/;
+is($mixed->get("/strict/out?state=$state", cookie => 'strict.out='
+	. $mixed->cookie('back.out')->{value})->status(), 400,
+	'LO-2 F22: the state and cookie of another provider\'s logout');
+is($mixed->get("/back/out?state=$state")->status(), 302,
+	'LO-2: which are good at home');
+
 # A session that lives is not touched by a forged way back.
 $b = user('back');
 $b->callback("$base/back/out?state=" . 'A' x 43);

@@ -17,7 +17,7 @@ use Test::OIDC::Keys qw/ random_hex /;
 
 ###############################################################################
 
-my $t = Test::OIDC->new(workers => 2)->plan(62);
+my $t = Test::OIDC->new(workers => 2)->plan(64);
 
 $t->write_file("key$_", random_hex(32) . "\n") for 1 .. 3;
 chmod 0600, map { $t->testdir() . "/key$_" } 1 .. 3;
@@ -86,8 +86,8 @@ is($long->get('/')->status(), 200, 'S12: killed workers lose no session');
 is(back(shift @pending), '302 /p?q=1', 'S12: and no pending login');
 is(user('/')->get('/')->status(), 200, 'S12: and logins go on');
 
-is(join(',', map { $_->status() } $long->parallel_get('/', n => 40,
-	concurrency => 20)), join(',', (200) x 40),
+my @many = $long->parallel_get('/', n => 40, concurrency => 20);
+is(join(',', map { $_->status() || $_->error() } @many), join(',', (200) x 40),
 	'S12: every worker knows the session');
 
 # The one that was used until it was left alone.
@@ -151,6 +151,10 @@ is($t->browser()->get('/shared-b/', cookie => "shared-b=$handle")->status(),
 	302, 'F22: the other\'s session in the same store is none');
 is($t->browser()->api('/shared-b/', cookie => "shared-b=$handle")->status(),
 	401, 'F22: for a script too');
+is(who($t->browser()->get('/shared-b/verify/', cookie => "shared-b=$handle")),
+	undef, 'F22: nor does a variable know any of it');
+is(who($shared->get('/shared-a/verify/')), '248289761001',
+	'F22: but it knows what is its own');
 $t->browser()->get('/shared-b/logout', site => 'same-origin',
 	cookie => "shared-b=$handle");
 is($shared->get('/shared-a/')->status(), 200,
@@ -223,7 +227,12 @@ EOF
 		$locations .= <<"EOF";
         location /$name/ {
             auth_oidc $name;
+            proxy_set_header X-User \$oidc_claim_sub;
             proxy_pass http://%%BACKEND%%;
+            location /$name/verify/ {
+                auth_oidc_mode verify;
+                proxy_pass http://%%BACKEND%%;
+            }
         }
 EOF
 	}
@@ -259,6 +268,14 @@ $locations
     }
 }
 EOF
+}
+
+
+sub who {
+	my ($r) = @_;
+
+	return (map { $_->[1] } grep { $_->[0] eq 'X-User' }
+		@{ $r->json()->{headers} })[0];
 }
 
 
