@@ -74,6 +74,7 @@ typedef enum {
 
 struct ngx_http_oidc_provider_s {
     ngx_str_t                   name;
+    ngx_str_t                   realm;      /* in sessions: whose they are */
     ngx_oidc_idp_t             *idp;        /* issuer, endpoints, TLS files */
     oidc_client_t               client;
     ngx_str_t                   cookie_name;

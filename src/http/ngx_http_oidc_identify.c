@@ -333,7 +333,7 @@ ngx_http_oidc_open_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     orc = ngx_http_oidc_read_session(r, ctx);
 
     if (orc == OIDC_OK
-        && !oidc_str_eq(&ctx->session.provider, &ctx->provider->name))
+        && !oidc_str_eq(&ctx->session.provider, &ctx->provider->realm))
     {
         orc = OIDC_SESSION_PROVIDER;
     }

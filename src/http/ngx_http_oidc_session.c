@@ -37,7 +37,7 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     session.created = ngx_time();
     session.expires = session.created + ctx->provider->session_lifetime;
-    session.provider = ctx->provider->name;
+    session.provider = ctx->provider->realm;
 
     if (cb->tokens.expires_in >= 0) {
         session.access_expires = session.created + cb->tokens.expires_in;

@@ -13,7 +13,16 @@
 
 #include "ngx_http_oidc_provider.h"
 
+#include "oidc_seal.h"
 
+
+/* octets of a digest, more than anybody looks for a second one of */
+
+#define NGX_HTTP_OIDC_REALM  16
+
+
+static ngx_int_t ngx_http_oidc_realm(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
 static ngx_int_t ngx_http_oidc_resolve_store(ngx_conf_t *cf,
     ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_provider_t *p);
 static ngx_int_t ngx_http_oidc_resolve_use(ngx_conf_t *cf,
@@ -125,7 +134,9 @@ ngx_http_oidc_init_main_conf(ngx_conf_t *cf, void *conf)
     p = omcf->providers.elts;
 
     for (i = 0; i < omcf->providers.nelts; i++) {
-        if (ngx_http_oidc_resolve_store(cf, omcf, p[i]) != NGX_OK) {
+        if (ngx_http_oidc_realm(cf, p[i]) != NGX_OK
+            || ngx_http_oidc_resolve_store(cf, omcf, p[i]) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }
@@ -139,6 +150,42 @@ ngx_http_oidc_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * Sessions outlive a reload: those of another issuer, or given to another
+ * client, are none of a provider that has only the name from before.  Neither
+ * name nor issuer has a line end in it.
+ */
+
+static ngx_int_t
+ngx_http_oidc_realm(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    u_char     *text, *last, hash[32];
+    ngx_str_t  *issuer, *client;
+
+    issuer = &p->idp->issuer;
+    client = &p->client.id;
+
+    text = ngx_pnalloc(cf->temp_pool, p->name.len + issuer->len + client->len
+                                      + 2);
+    p->realm.data = ngx_pnalloc(cf->pool, 2 * NGX_HTTP_OIDC_REALM);
+
+    if (text == NULL || p->realm.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    last = ngx_sprintf(text, "%V\n%V\n%V", &p->name, issuer, client);
+
+    if (oidc_sha256(text, last - text, hash) != OIDC_OK) {
+        return NGX_ERROR;
+    }
+
+    p->realm.len = 2 * NGX_HTTP_OIDC_REALM;
+    ngx_hex_dump(p->realm.data, hash, NGX_HTTP_OIDC_REALM);
+
+    return NGX_OK;
 }
 
 

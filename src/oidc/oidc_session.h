@@ -37,7 +37,7 @@ typedef struct {
     int64_t       created;          /* seconds since 1970, as all here */
     int64_t       expires;          /* absolute */
     int64_t       access_expires;   /* of the access token; 0: not known */
-    oidc_str_t    provider;
+    oidc_str_t    provider;         /* whose session it is */
     oidc_str_t    sid;              /* the provider's, or empty */
     oidc_str_t    claims;           /* of oidc_claims_flatten() */
 } oidc_session_t;
