@@ -379,6 +379,9 @@ ngx_uint_t ngx_http_oidc_cookie(ngx_http_request_t *r, const oidc_str_t *name,
     oidc_str_t *value);
 ngx_uint_t ngx_http_oidc_cookies(ngx_http_request_t *r, ngx_uint_t i,
     oidc_str_t *line);
+
+/* ngx_http_oidc_strip.c: nothing of ours for whoever is behind */
+
 ngx_int_t ngx_http_oidc_strip_cookies(ngx_http_request_t *r,
     ngx_http_oidc_srv_conf_t *scf);
 
