@@ -145,7 +145,7 @@ demo:  ## log in through a real Keycloak (PROFILE=production|e2e)
 test:  ## install, build, run the whole suite
 	@.ci/deps test
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-tools BUILD=$(BUILD)
-	@$(MAKE) --no-print-directory prove BUILD=$(BUILD)
+	@TEST_ALL=1 $(MAKE) --no-print-directory prove BUILD=$(BUILD)
 
 # For whoever works on the module: no look at the packages.
 .PHONY: prove
