@@ -198,7 +198,7 @@ module: $(OUT)/configured
 	@$(LOCKED) $(MAKE) -s --no-print-directory -C $(TREE) \
 	    -f objs/Makefile $(PARALLEL) binary
 	@cmp -s $(TREE)/objs/nginx $(OUT)/nginx \
-	    || cp $(TREE)/objs/nginx $(OUT)/nginx
+	    || cp --remove-destination $(TREE)/objs/nginx $(OUT)/nginx
 	@echo "built $(OUT)/nginx"
 
 CONFIGURE_MODULE := --add-module=$(ROOT)
@@ -209,7 +209,7 @@ module: $(OUT)/configured
 	@$(LOCKED) $(MAKE) -s --no-print-directory -C $(TREE) \
 	    -f objs/Makefile $(PARALLEL) modules
 	@cmp -s $(TREE)/objs/$(MODULE) $(OUT)/$(MODULE) \
-	    || cp $(TREE)/objs/$(MODULE) $(OUT)/$(MODULE)
+	    || cp --remove-destination $(TREE)/objs/$(MODULE) $(OUT)/$(MODULE)
 	@ln -sfn $(OUT:build/%=%)/$(MODULE) build/$(MODULE)
 	@echo "built build/$(MODULE) ($(OUT)/$(MODULE))"
 
