@@ -322,18 +322,10 @@ for my $next ('//evil.test', '///evil.test', '/%5Cevil.test', '%5C%5Cevil.test',
 	my $r = $user->get("/back/logout?next=$next", site => 'same-origin');
 	my $name = length $next > 40 ? substr($next, 0, 40) . '...' : $next;
 
-	if ($r->status() == 302) {
-		$r = $user->callback($user->get($r->location())->location());
-		like($r->location(), qr{^\Q$base\E/[^/\\]},
-			"L06 LO-4: next=$name stays here");
-		unlike($r->location(), qr/[\x00-\x20\x7f-\xff]/,
-			"L06: next=$name is clean");
-
-	} else {
-		is($r->status(), 400, "L06 LO-4: next=$name is refused");
-		is($user->get('/back/x')->status(), 200,
-			"L06: next=$name: and nothing has happened");
-	}
+	is($r->status(), 400, "L06 LO-4: next=$name is refused");
+	is($r->location(), undef, "L06 LO-4: next=$name leads nowhere");
+	is($user->get('/back/x')->status(), 200,
+		"L06: next=$name: and nothing has happened");
 }
 
 ###############################################################################
