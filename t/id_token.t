@@ -308,6 +308,8 @@ is(login('idp', { alg => 'ES256', sign => 'der' }), '502 jws_signature',
 	'V06 KE-6: an ES256 signature in DER');
 is(login('all', { alg => 'RS256', sign_alg => 'PS256', key => 'rsa' }),
 	'502 jws_signature', 'V06: PSS under the name of RS256');
+is(login('all', { alg => 'PS256' }, flip => 'salt'), '502 jws_signature',
+	'V06: PS256 with a salt of another length (RFC 7518 3.5)');
 is(login('all', { alg => 'RS256', sign_alg => 'RS512', key => 'rsa' }),
 	'502 jws_signature', 'V06: SHA-512 under the name of RS256');
 is(login('all', { alg => 'ES256', kid => 'es384-1' }), '502 jws_key',
@@ -472,6 +474,10 @@ sub after_signing {
 		my $text = Test::OIDC::Keys::b64u_decode($part[1]);
 		$text =~ s/("iat":\d+)(\d)/$1 . ($2 ^ "\1")/e;
 		$part[1] = b64u($text);
+
+	} elsif ($flip eq 'salt') {
+		$part[2] = b64u(key('pss', 1)->sign_message(
+			"$part[0].$part[1]", 'SHA256', 'pss', 20));
 
 	} elsif ($flip eq 'swap') {
 		my $last = (split /\./, jws(alg => 'RS256',

@@ -179,8 +179,9 @@ my $before = $t->rss($worker);
 my @answers = $b->parallel_get("$at/", n => 2500, @others);
 is(scalar(grep { $_->status() == 302 } @answers), 2500,
 	'F08: 2500 logins begun');
-cmp_ok($t->rss($worker) - $before, '<', 1 << 20,
-	'F08: the worker does not grow');
+# ASan keeps what was freed for a while
+cmp_ok($t->rss($worker) - $before, '<', $t->version() =~ /fsanitize/
+	? 256 << 20 : 1 << 20, 'F08: the worker does not grow');
 is($b->get('/')->status(), 200, 'F08 S06: and nobody is pushed out');
 
 $t->done();
