@@ -115,7 +115,10 @@ is_deeply(\%init, \%slot, 'O01: ... and has a default after it');
 ###############################################################################
 # Sizes and white space.
 
-is_deeply([ grep { /\.c$/ and lines($_) > $FILE_MAX } @src ], [],
+# libcurl may be included in one file only, which is a little longer
+
+is_deeply([ grep { /\.c$/ and lines($_) > $FILE_MAX
+	+ (m{/ngx_oidc_curl\.c$} ? 100 : 0) } @src ], [],
 	"files have at most $FILE_MAX lines");
 
 my @long;

@@ -246,8 +246,8 @@ ngx_http_oidc_store_type(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /*
  * One directive of a block whose commands are a table: checks the number of
- * arguments, of which none may be empty, and sets the slot.  "other" is the base of commands that say so in
- * their "conf" member.
+ * arguments, of which none may be empty, and sets the slot.  "other" is the
+ * base of commands that say so in their "conf" member.
  */
 
 char *

@@ -210,7 +210,7 @@ ngx_http_oidc_fetch_start(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ps->handler = ngx_http_oidc_fetch_done;
     ps->data = f;
 
-    /* shown in the error log as the subrequest's name, nothing is found by it */
+    /* the subrequest's name in the error log, nothing is found by it */
 
     ngx_str_set(&uri, "/oidc_provider");
 

@@ -10,9 +10,9 @@
  * path, and the only place that sets "authenticated".
  *
  * With a good session it costs: two scans of the Cookie header, one look-up in
- * the store and a copy of the claims; where this worker has not opened it lately
- * also one SHA-512 and one AES-GCM of about a kilobyte.  Four allocations from
- * the request's pool.  No JSON, no public key, no log line.
+ * the store and a copy of the claims; where this worker has not opened it
+ * lately also one SHA-512 and one AES-GCM of about a kilobyte.  Four
+ * allocations from the request's pool.  No JSON, no public key, no log line.
  */
 
 

@@ -9,9 +9,9 @@
  * steps; the phase handler calls ngx_http_oidc_run() each time the request is
  * woken.  Who owns the request while it waits:
  *
- *   running --NGX_AGAIN--> waiting --ngx_http_oidc_wake()--> running (next step)
+ *   running --NGX_AGAIN--> waiting --ngx_http_oidc_wake()--> running, next step
  *                             |
- *                             +-- client left: cleanup cancels, request is freed
+ *                             +-- client left: cleanup cancels, r is freed
  *
  * A subrequest wakes its parent by itself.  Anything else (the store, keys of a
  * provider) posts the request again, as njs and upstream do; "count" is touched

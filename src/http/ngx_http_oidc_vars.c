@@ -123,7 +123,7 @@ ngx_http_oidc_add_variables(ngx_conf_t *cf)
 }
 
 
-/* an empty value is none: "not found" lets map and proxy_set_header leave out */
+/* an empty value is none: "not found" lets map and proxy_set_header skip it */
 
 static ngx_int_t
 ngx_http_oidc_var_set(ngx_http_variable_value_t *v, const u_char *data,

@@ -20,7 +20,8 @@ void oidc_list_last(const oidc_str_t *header, oidc_str_t *element);
 
 /*
  * A parameter of the last element of Forwarded (RFC 7239 section 4), quotes
- * removed, names in any case.  1, or 0 where it is absent, doubled or malformed.
+ * removed, names in any case.  1, or 0 where it is absent, doubled or
+ * malformed.
  */
 
 int oidc_forwarded(const oidc_str_t *header, const char *name,

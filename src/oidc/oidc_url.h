@@ -73,6 +73,10 @@ char oidc_url_sep(const oidc_str_t *url);
 
 int oidc_args_next(oidc_str_t *rest, oidc_str_t *name, oidc_str_t *value);
 
+/* the octet of the escape "%XX" at p, or -1 */
+
+int oidc_url_hex(const u_char *p, const u_char *end);
+
 /* "+" and %XX; OIDC_ARGS on a bad escape or on a decoded NUL */
 
 oidc_rc_t oidc_form_decode(oidc_pool_t *pool, const oidc_str_t *in,

@@ -20,6 +20,10 @@
 #include "ngx_oidc_store.h"
 
 
+/* "oidc", layout version, size of a word: another layout is not ours to read */
+
+#define NGX_OIDC_SHM_MAGIC        (0x6f69646300010000ULL + sizeof(void *))
+
 /*
  * Half a block is lost per record, and a session is 3 to 6 kB; block numbers
  * have 32 bits, and their count is kept well below
@@ -105,6 +109,24 @@ typedef struct {
 #define NGX_OIDC_SHM_OTHER                                                    \
     (NGX_OIDC_SHM_BLOCK - sizeof(ngx_oidc_shm_block_t))
 
+
+/* one per store and process */
+
+typedef struct {
+    ngx_oidc_shm_t          *sh;
+    ngx_slab_pool_t         *shpool;
+    ngx_oidc_store_t        *store;
+    size_t                   limit;      /* of one value */
+
+    unsigned                 rebuilt:1;  /* to be logged after the unlock */
+    unsigned                 evicted:1;
+} ngx_oidc_shm_zone_t;
+
+
+/* ngx_oidc_store_zone.c: from the configuration to a zone with this layout */
+
+ngx_int_t ngx_oidc_shm_add(ngx_conf_t *cf, ngx_oidc_store_t *store,
+    void *tag);
 
 /* NULL where there is none, or none any more: an expired one is freed */
 ngx_oidc_shm_record_t *ngx_oidc_shm_find(ngx_oidc_shm_t *sh,
