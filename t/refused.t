@@ -23,6 +23,8 @@ http {
     %%HTTP%%
     log_format told '$request|$request_uri|$args|$arg_code|$arg_state';
 
+    limit_req_zone $binary_remote_addr zone=one:1m rate=1r/m;
+
     map $request_uri $early {
         default 0;
         ~nobody 1;
@@ -63,6 +65,21 @@ http {
             proxy_pass http://%%BACKEND%%;
         }
     }
+
+    server {
+        listen 127.0.0.1:%%PORT_1%%;
+        auth_oidc a;
+        limit_req zone=one;
+        error_page 503 = @open;
+
+        location / {
+            proxy_pass http://%%BACKEND%%;
+        }
+        location @open {
+            auth_oidc off;
+            proxy_pass http://%%BACKEND%%;
+        }
+    }
 }
 EOT
 
@@ -92,6 +109,11 @@ for my $suffix ('A' x 16, '(' x 16, '"' x 16, "\xe4" x 16) {
 		qr{^HTTP/1.1 302 }, sprintf 'SE-6: a pending cookie of %02x',
 		ord $suffix);
 }
+
+my $limited = $t->browser(port => 1);
+$limited->get('/');
+is($limited->get('/oidc_callback?code=x&state=y')->status(), 200,
+	'B11: a named error_page is no way around limit_req for our URIs');
 
 $t->stop();
 my $log = $t->read_file('told.log');

@@ -67,6 +67,13 @@ ngx_http_oidc_identify(ngx_http_request_t *r)
         goto run;
     }
 
+    if (ctx != NULL && ctx->own != NULL && (r->err_status || r->error_page)) {
+
+        /* limit_req or deny was against it: a named location answers, not we */
+
+        ctx->failed = ctx->own;
+    }
+
     rc = ngx_http_oidc_choose(r, ctx, scf, &own, &p);
 
     if (rc == NGX_ERROR) {
