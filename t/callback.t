@@ -74,7 +74,7 @@ my $at = $t->url('/') =~ s{/$}{}r;
 # begun first, looked at last
 my $late = $t->browser();
 my $late_url = $late->start_login('/short');
-my $late_cookie = cookies($late);
+my ($late_cookie) = ($late->set_cookie_raw())[0] =~ /^([^;]+)/;
 my $late_at = time();
 
 ###############################################################################
