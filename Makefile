@@ -230,7 +230,7 @@ $(OUT)/inputs: FORCE
 	@{ $(NGINX) -v 2>&1; \
 	   dpkg-query -W -f '$${Version}\n' nginx-dev 2>/dev/null; \
 	   echo '$(NGINX_SRC)' '$(NGINX_FLAGS)' '$(CC)' '$(CC_OPT)' '$(LD_OPT)'; \
-	   cat config; \
+	   cat config .ci/configure; \
 	   find src *.c \( -name '*.c' -o -name '*.h' \) | sort; \
 	 } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@

@@ -100,7 +100,8 @@ ok($t->wait_log(qr/"idp": keys fetched/, 5, $mark), 'V12: they are taken');
 
 is(login(), 200, 'DI-8: a new key works');
 is($idp->count('jwks'), 2, 'DI-8: without asking for it');
-is($idp->count('discovery'), 2, 'V12 DI-5: one fetch over two workers');
+is($idp->wait_count(discovery => 2, 10), 2,
+	'V12 DI-5: one fetch over two workers');
 
 # From now on the provider has neither document.
 
