@@ -47,6 +47,7 @@ http {
     server {
         listen 127.0.0.1:%%PORT_0%%;
         large_client_header_buffers 8 32k;
+        client_max_body_size 10;
         auth_oidc idp;
 
         location / {
@@ -432,6 +433,17 @@ is(outcome($t, $t->browser(), sub { $r = $with->callback($start) }),
 is(scalar(grep { /^NGX_OIDC_SESSION=/ } $r->headers_all('Set-Cookie')), 0,
 	'S15 ID-20: sets no session');
 is($b->get('/')->status(), 200, 'S15: the older one is untouched');
+
+###############################################################################
+# What nginx refuses before the module is asked stands in the log without code.
+
+my $early = $t->browser();
+my $early_url = $early->start_login('/');
+my $early_mark = $t->log_mark();
+is($early->callback($early_url, body => 'x' x 100)->status(), 413,
+	'O03 CB-10: a callback with too large a body');
+like($t->log_since($early_mark), qr/too large body.*"GET \/oidc_callback HTTP/,
+	'O03: is logged without its arguments');
 
 ###############################################################################
 # Too late.  The cookie is over in the browser; one that keeps it gains nothing.

@@ -200,6 +200,9 @@ for ('auth_oidc off', 'auth_oidc_mode verify', 'unauth_action 401',
 	}
 }
 
+$c->refused('O02 L11: oidc_jwks beside what must be guarded', auth => '',
+	location => "oidc_jwks;\nproxy_pass http://127.0.0.1:1;",
+	qr/"oidc_jwks" beside another handler/);
 $c->refused('O02: oidc_jwks twice', auth => '', location =>
 	"oidc_jwks;\noidc_jwks;", qr/"oidc_jwks" directive is duplicate/);
 $c->refused('O02: two providers of one name', http => sprintf($other, '') x 2,

@@ -10,6 +10,7 @@ use warnings;
 use strict;
 
 use POSIX ();
+use File::Copy qw/ copy /;
 use Test::More;
 
 use lib 't/lib';
@@ -225,6 +226,15 @@ sub shell {
 	my ($wrap, $text) = @_;
 
 	my ($conf) = $c->text(http => $text);
+
+	# nobody may not be let into the directory of a checkout
+
+	if ($t->{module} ne 'static') {
+		copy($t->{module}, "$dir/module.so") or die "$!";
+		chmod 0755, "$dir/module.so";
+		$conf =~ s/\Q$t->{module}\E/$dir\/module.so/;
+	}
+
 	my $file = $t->write_file('shell.conf', $conf);
 	my $nginx = "$t->{binary} -t -p $dir/ -e stderr -c $file";
 	my $command = sprintf $wrap, $nginx;

@@ -34,11 +34,13 @@ http {
     oidc_provider one {
         %%PROVIDER_one%%
         cookie_name one;
+        logout_uri /logout;
         session_store shared;
     }
     oidc_provider two {
         %%PROVIDER_two%%
         cookie_name two;
+        logout_uri /logout;
         session_store shared;
     }
     oidc_provider same {
@@ -255,6 +257,15 @@ my $value = $b->cookie('one')->{value};
 is($t->browser(port => 1, headers => { 'X-Provider' => 'two' })->get('/',
 	cookie => "two=$value")->status(), 302,
 	'F22: a session of one under the cookie name of another');
+
+# A logout_uri that both have is of the one whose session there is.
+
+for (qw/ one two /) {
+	$b = $t->browser();
+	$b->login("/$_");
+	is($b->get('/logout')->status(), 302, "F22 L01: logged out of $_");
+	is($b->get("/$_")->status(), 302, "F22 L02: and $_ asks again");
+}
 
 ###############################################################################
 # One provider down is nothing to the other.

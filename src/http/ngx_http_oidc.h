@@ -8,6 +8,7 @@
  * What the files of src/http share: the configuration, the context of a
  * request, and the verbs of each file.  The way of a request:
  *
+ *   post-read   hide       codes and states from every log, on our own URIs
  *   preaccess   identify   finds the session, before limit_req looks
  *   access      guard      lets pass, sends to log in, or answers 401
  *   precontent  endpoint   answers the module's own URIs
@@ -164,6 +165,8 @@ typedef struct {
     ngx_str_t                   base_url;
     oidc_url_t                  base;       /* parsed; scheme.len 0: none */
     ngx_uint_t                  jwks;       /* oidc_jwks answers here */
+    u_char                     *jwks_file;  /* where it says so */
+    ngx_uint_t                  jwks_line;
     time_t                      jwks_max_age;
 } ngx_http_oidc_loc_conf_t;
 
@@ -289,6 +292,10 @@ char *ngx_http_oidc_cookie_key(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_oidc_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_oidc_keys_finish(ngx_conf_t *cf);
 
+/* 1 where no later directive has taken the location from oidc_jwks */
+
+ngx_uint_t ngx_http_oidc_jwks_answers(ngx_conf_t *cf);
+
 /*
  * A file of a secret, from the cycle's pool, without the line's end; wiped with
  * the cycle.  Logs the [emerg].
@@ -412,6 +419,7 @@ ngx_int_t ngx_http_oidc_add_header(ngx_http_request_t *r, const char *name,
 
 /* the phases */
 
+ngx_int_t ngx_http_oidc_hide(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_identify(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_guard(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_endpoint(ngx_http_request_t *r);

@@ -145,6 +145,15 @@ ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->base = prev->base;
     }
 
+    /* such a location is not guarded, so nothing else may answer in it */
+
+    if (conf->jwks && !ngx_http_oidc_jwks_answers(cf)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"oidc_jwks\" beside another handler of the location "
+                      "in %s:%ui", conf->jwks_file, conf->jwks_line);
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
 }
 

@@ -23,6 +23,8 @@
 
 static ngx_int_t ngx_http_oidc_fetch_target(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_fetch_t *f);
+static ngx_int_t ngx_http_oidc_fetch_url(ngx_http_request_t *r,
+    ngx_http_oidc_fetch_t *f, ngx_str_t *addr);
 static ngx_uint_t ngx_http_oidc_fetch_by_name(ngx_http_request_t *r,
     ngx_http_oidc_fetch_t *f);
 static ngx_int_t ngx_http_oidc_fetch_start(ngx_http_request_t *r,
@@ -73,7 +75,6 @@ static ngx_int_t
 ngx_http_oidc_fetch_target(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_http_oidc_fetch_t *f)
 {
-    u_char      *p;
     ngx_int_t    rc;
     ngx_str_t    host, addr;
     oidc_url_t  *url;
@@ -86,8 +87,7 @@ ngx_http_oidc_fetch_target(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     f->name.data = url->host.data;
 
     if (url->ip || ngx_http_oidc_fetch_by_name(r, f)) {
-        f->target = f->url;
-        return NGX_OK;
+        return ngx_http_oidc_fetch_url(r, f, NULL);
     }
 
     host = f->name;
@@ -129,15 +129,41 @@ ngx_http_oidc_fetch_target(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
     f->resolved = 1;
 
-    f->target.data = ngx_pnalloc(r->pool, f->url.len + addr.len
-                                          + sizeof("https://:65535?") - 1);
-    if (f->target.data == NULL) {
+    return ngx_http_oidc_fetch_url(r, f, &addr);
+}
+
+
+/*
+ * The URL as proxy_pass takes it, with an address in place of the host where
+ * there is one.  Without a path it would be called by the subrequest's own.
+ */
+
+static ngx_int_t
+ngx_http_oidc_fetch_url(ngx_http_request_t *r, ngx_http_oidc_fetch_t *f,
+    ngx_str_t *addr)
+{
+    u_char      *p;
+    oidc_url_t  *url;
+
+    url = &f->parsed;
+
+    p = ngx_pnalloc(r->pool, f->url.len + (addr != NULL ? addr->len : 0)
+                             + sizeof("https://:65535/?") - 1);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(f->target.data, "%s://%V:%ui",
-                    url->https ? "https" : "http", &addr,
-                    (ngx_uint_t) url->port);
+    f->target.data = p;
+
+    p = ngx_sprintf(p, "%s://", url->https ? "https" : "http");
+    p = (addr != NULL) ? ngx_sprintf(p, "%V:%ui", addr, (ngx_uint_t) url->port)
+                       : ngx_cpymem(p, url->authority.data,
+                                    url->authority.len);
+
+    if (url->path.len == 0) {
+        *p++ = '/';
+    }
+
     p = ngx_cpymem(p, url->path.data, url->path.len);
 
     if (url->has_query) {

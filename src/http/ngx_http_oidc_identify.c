@@ -24,6 +24,8 @@
 static ngx_int_t ngx_http_oidc_choose(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_srv_conf_t *scf,
     ngx_http_oidc_own_uri_t **own, ngx_http_oidc_provider_t **provider);
+static ngx_uint_t ngx_http_oidc_comes_from(ngx_http_request_t *r,
+    ngx_http_oidc_own_uri_t *own);
 static ngx_int_t ngx_http_oidc_redact(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static void ngx_http_oidc_redact_variables(ngx_http_request_t *r);
@@ -44,6 +46,45 @@ static ngx_http_oidc_step_pt  ngx_http_oidc_identify_steps[] = {
     ngx_http_oidc_touched,
     NULL
 };
+
+
+/*
+ * Post-read, the first phase: what comes to an URI of ours may be refused long
+ * before we are asked, by client_max_body_size say, and is logged then.
+ */
+
+ngx_int_t
+ngx_http_oidc_hide(ngx_http_request_t *r)
+{
+    ngx_uint_t                 i;
+    ngx_http_oidc_ctx_t       *ctx;
+    ngx_http_oidc_own_uri_t   *own;
+    ngx_http_oidc_srv_conf_t  *scf;
+
+    if (r != r->main || r->args.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    scf = ngx_http_get_module_srv_conf(r, ngx_http_oidc_module);
+    own = scf->own.elts;
+
+    for (i = 0; i < scf->own.nelts; i++) {
+
+        if (!oidc_str_eq(&own[i].path, &r->uri)) {
+            continue;
+        }
+
+        ctx = ngx_http_oidc_make_ctx(r);
+
+        if (ctx == NULL || ngx_http_oidc_redact(r, ctx) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        break;
+    }
+
+    return NGX_DECLINED;
+}
 
 
 ngx_int_t
@@ -158,10 +199,17 @@ ngx_http_oidc_choose(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
             && (ctx == NULL || ctx->failed == NULL
                 || !oidc_str_eq(&uri[i].path, &ctx->failed->path)))
         {
+            if (*own != NULL && !ngx_http_oidc_comes_from(r, &uri[i])) {
+                continue;
+            }
+
             *own = &uri[i];
             *provider = uri[i].provider;
-            return NGX_OK;
         }
+    }
+
+    if (*own != NULL) {
+        return NGX_OK;
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_oidc_module);
@@ -188,6 +236,26 @@ ngx_http_oidc_choose(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     *provider = ngx_http_oidc_find_provider(omcf, &name);
 
     return (*provider != NULL) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * Of several providers that share an URI: the one whose session this browser
+ * has, else the first.  A callback finds its own by the cookie of its state.
+ */
+
+static ngx_uint_t
+ngx_http_oidc_comes_from(ngx_http_request_t *r, ngx_http_oidc_own_uri_t *own)
+{
+    oidc_str_t            value;
+    ngx_http_oidc_ctx_t  *ctx;
+
+    ctx = ngx_http_oidc_make_ctx(r);
+
+    return ctx != NULL
+           && ngx_http_oidc_cookie(r, &own->provider->session_cookie[
+                                                 ngx_http_oidc_https(r, ctx)],
+                                   &value);
 }
 
 

@@ -455,6 +455,8 @@ ngx_http_oidc_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_http_oidc_jwks_handler;
 
     lcf->jwks = 1;
+    lcf->jwks_file = cf->conf_file->file.name.data;
+    lcf->jwks_line = cf->conf_file->line;
     lcf->jwks_max_age = 600;
 
     if (cf->args->nelts == 2) {
@@ -478,6 +480,17 @@ ngx_http_oidc_jwks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+ngx_uint_t
+ngx_http_oidc_jwks_answers(ngx_conf_t *cf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    return clcf->handler == ngx_http_oidc_jwks_handler;
 }
 
 
