@@ -78,6 +78,10 @@ sub _many {
 	my $left = $n;
 	my $go;
 
+	# Timers count from the loop's own clock, which stood still since the
+	# last call: they would be over before they begin.
+	EV::now_update();
+
 	$go = sub {
 		return if $next >= $n;
 		my $i = $next++;
