@@ -88,7 +88,9 @@ SKIP: {
 my $header = $text{'src/http/ngx_http_oidc.h'};
 my $conf = join '', map { $text{$_} } grep { m{^src/http/.*\.c$} } @src;
 
-for ([ loc => { jwks => 1, jwks_max_age => 1 } ],
+# oidc_jwks holds in its own location alone
+
+for ([ loc => { map { $_ => 1 } qw/ jwks jwks_file jwks_line jwks_max_age / } ],
 	[ srv => { own => 1, strip => 1 } ])
 {
 	my ($name, $except) = @$_;
