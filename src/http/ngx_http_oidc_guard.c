@@ -16,6 +16,8 @@
 #include "ngx_http_oidc.h"
 
 
+static ngx_uint_t ngx_http_oidc_is_off(ngx_http_request_t *r,
+    ngx_http_oidc_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_oidc_accepts_html(ngx_table_elt_t *accept);
 
 
@@ -45,10 +47,10 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
 
     if (ctx == NULL || ctx->provider == NULL) {
 
-        /* by a variable's value: off; else identify was passed by somehow */
+        /* off by a variable's value; else identify was passed by somehow */
 
-        return (lcf->value != NULL) ? NGX_DECLINED
-                                    : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_oidc_is_off(r, lcf) ? NGX_DECLINED
+                                            : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) {
@@ -83,6 +85,17 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
     oidc_return_path(&r->unparsed_uri, &return_to);
 
     return ngx_http_oidc_login(r, ctx, &return_to);
+}
+
+
+static ngx_uint_t
+ngx_http_oidc_is_off(ngx_http_request_t *r, ngx_http_oidc_loc_conf_t *lcf)
+{
+    ngx_str_t  name;
+
+    return lcf->value != NULL
+           && ngx_http_complex_value(r, lcf->value, &name) == NGX_OK
+           && oidc_str_eq_cstr(&name, "off");
 }
 
 
