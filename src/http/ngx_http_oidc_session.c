@@ -33,6 +33,7 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     oidc_str_t      record;
     oidc_session_t  session;
 
+    ngx_memzero(&record, sizeof(oidc_str_t));
     ngx_memzero(&session, sizeof(oidc_session_t));
 
     session.created = ngx_time();

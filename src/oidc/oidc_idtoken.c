@@ -94,6 +94,8 @@ oidc_userinfo_check(oidc_pool_t *pool, const oidc_str_t *content_type,
     oidc_rc_t    rc;
     oidc_str_t   value;
 
+    answer = NULL;
+
     if (oidc_content_type_is(content_type, "application/jwt")) {
         rc = oidc_claims_verify(pool, body, expect,
                                 expect->algs ? expect->algs : jwt_algs, 1,

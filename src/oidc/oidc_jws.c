@@ -151,6 +151,8 @@ oidc_jws_verify(oidc_pool_t *pool, const oidc_str_t *token,
         return rc;
     }
 
+    memset(&payload, 0, sizeof(oidc_str_t));
+
     rc = oidc_b64url_decode(pool, &parts.header, &text);
 
     if (rc == OIDC_OK) {
