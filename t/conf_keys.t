@@ -255,6 +255,15 @@ sub as_nobody {
 	my ($conf) = $c->text(http => $text);
 	my $file = $t->write_file('nobody.conf', $conf);
 
+	# nobody may not be let into the directory of a checkout
+
+	if ($t->{module} ne 'static') {
+		copy($t->{module}, "$dir/module.so") or die "$!";
+		chmod 0755, "$dir/module.so";
+		$t->write_file('nobody.conf', $t->read_file('nobody.conf')
+			=~ s/\Q$t->{module}\E/$dir\/module.so/r);
+	}
+
 	chmod 0644, $file;
 
 	my $nginx = "$t->{binary} -t -p $dir/ -e stderr -c $file";
