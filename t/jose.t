@@ -15,6 +15,7 @@ use Crypt::JWT qw/ encode_jwt /;
 use Crypt::Misc;
 use Crypt::PK::ECC;
 use Crypt::PK::Ed25519;
+use Crypt::PK::X25519;
 use Crypt::PK::RSA;
 use File::Temp qw/ tempdir /;
 use JSON::XS;
@@ -93,6 +94,107 @@ is($status, 1, 'V06 none is refused');
 
 ###############################################################################
 
+# Crypt::JWT encrypts, we decrypt.  Version 0.034 writes epk as a string, which
+# is made an object here, and agrees on no key of more than 32 octets rightly
+# (the numbers for those are in t/unit/jwe.c).
+
+for my $name (qw/ ecdh_key_wrap ecdhaes_key_wrap /) {
+	no strict 'refs';
+	no warnings 'redefine';
+
+	my $wrap = \&{"Crypt::JWT::$name"};
+
+	*{"Crypt::JWT::$name"} = sub {
+		my ($result, $epk) = $wrap->(@_);
+
+		return ($result, ref $epk ? $epk : $json->decode($epk));
+	};
+}
+
+my @rsa_algs = qw/ RSA-OAEP RSA-OAEP-256 RSA-OAEP-384 RSA-OAEP-512 /;
+my @ecdh_algs = qw/ ECDH-ES ECDH-ES+A128KW ECDH-ES+A192KW ECDH-ES+A256KW /;
+my @encs = qw/ A128GCM A192GCM A256GCM A128CBC-HS256 A192CBC-HS384
+	A256CBC-HS512 /;
+my $all_algs = join ',', @rsa_algs, @ecdh_algs;
+my $all_encs = join ',', @encs;
+my $made = 0;
+
+my %to = (
+	'RSA' => $key{RS}, 'P-256' => $key{ES256}, 'P-384' => $key{ES384},
+	'P-521' => $key{ES512}, 'X25519' => Crypt::PK::X25519->new->generate_key,
+);
+
+for my $kind (sort keys %to) {
+	my $private = keyset({ %{ $to{$kind}->export_key_jwk('private', 1) },
+		use => 'enc', kid => 'k1' });
+
+	for my $alg ($kind eq 'RSA' ? @rsa_algs : @ecdh_algs) {
+		for my $enc (@encs) {
+			next if $alg eq 'ECDH-ES' and $enc =~ /HS(384|512)$/;
+
+			my $jwe = eval { encode_jwt(alg => $alg, enc => $enc,
+				payload => $claims, key => $to{$kind},
+				extra_headers => { kid => 'k1', iss => 'me' }) };
+
+			if (!$jwe) {
+				note("Crypt::JWT cannot $alg $enc $kind: $@");
+				next;
+			}
+
+			$made++;
+			my ($status, $out) = jose("decrypt $private --alg $alg --enc $enc",
+				$jwe);
+			is($status, 0, "R07 $kind $alg $enc of Crypt::JWT") or diag($out);
+			is_deeply(eval { $json->decode($out) }, $claims,
+				"R07 $kind $alg $enc: its payload");
+		}
+	}
+}
+
+cmp_ok($made, '>=', 2 * 6 + 3 * (4 + 3 * 6) + 3 * 6, "R07: $made tokens of Crypt::JWT");
+
+{
+	my $private = keyset({ %{ $to{RSA}->export_key_jwk('private', 1) } });
+	my $jwe = encode_jwt(alg => 'RSA-OAEP', enc => 'A256GCM',
+		payload => $claims, key => $to{RSA});
+
+	my ($status, $out) = jose("decrypt $private --alg RSA-OAEP-256"
+		. " --enc $all_encs", $jwe);
+	like("$status $out", qr/^1 jwe_alg: /, 'R08 another alg is allowed');
+	($status, $out) = jose("decrypt $private --alg $all_algs --enc A128GCM",
+		$jwe);
+	like("$status $out", qr/^1 jwe_enc: /, 'R08 another enc is allowed');
+
+	my @parts = split /\./, $jwe;
+	my %said;
+
+	for my $i (1, 3, 4) {
+		my @twisted = @parts;
+		$twisted[$i] =~ s/^(.)/$1 eq 'A' ? 'B' : 'A'/e;
+		$said{ join ' ', jose("decrypt $private --alg $all_algs"
+			. " --enc $all_encs", join '.', @twisted) }++;
+	}
+
+	is_deeply(\%said, { "1 jwe_decrypt: JWE does not decrypt\n" => 3 },
+		'R08: key, text or tag, the reason is one');
+
+	my $file = file($to{RSA}->export_key_pem('private'));
+	($status, $out) = jose("decrypt $file --alg RSA-OAEP --enc A256GCM", $jwe);
+	is_deeply(eval { $json->decode($out) }, $claims, 'R07 with a PEM');
+
+	($status, $out) = jose("decrypt " . keyset({ jwk($to{RSA}) })
+		. " --alg $all_algs --enc $all_encs", $jwe);
+	like("$status $out", qr/^1 jwe_key: /, 'R07 with a public key');
+
+	($status, $out) = jose("verify $private --alg $all", $jwe);
+	is($status, 1, 'P16 a JWE is no JWS');
+	($status, $out) = jose("decrypt $private --alg $all_algs --enc $all_encs",
+		encode_jwt(alg => 'RS256', payload => $claims, key => $to{RSA}));
+	like("$status $out", qr/^1 jwe_malformed: /, 'P16 nor a JWS a JWE');
+}
+
+###############################################################################
+
 # What jose jwk prints of a private key is public.
 
 my $pem = file($key{RS}->export_key_pem('private'));
@@ -111,8 +213,12 @@ like("$status $out", qr/^1 bad_key: /, 'R05 an alg that is not its use');
 
 ($status, $out) = jose("jwk $pem --nonsense", '');
 is($status, 2, 'usage: an unknown option');
-($status, $out) = jose("decrypt $pem", '');
-is($status, 2, 'usage: what is not built yet');
+($status, $out) = jose("decrypt $pem", 'x');
+is($status, 2, 'usage: decrypt needs --alg and --enc');
+($status, $out) = jose("decrypt $pem --alg RSA1_5 --enc A128GCM", 'x');
+is($status, 2, 'R08 usage: RSA1_5 cannot be allowed');
+($status, $out) = jose("decrypt $pem --alg RSA-OAEP --enc A128CBC", 'x');
+is($status, 2, 'usage: an unknown --enc');
 ($status, $out) = jose("verify /nonexistent", '');
 is($status, 2, 'usage: no such file');
 
@@ -156,6 +262,35 @@ SKIP: {
 	is(scalar keys %refused, 13,
 		'V06 P16 cookbook: 11 JWE, the detached, the one with b64: refused');
 
+	# decryption
+	my (%opened, %kept);
+
+	for my $path (glob "$vectors/{jwe,curve25519}/*.json") {
+		my $vector = read_json($path);
+		my ($name) = $path =~ m!([^/]+)\.json$!;
+
+		open_jwe($name, $vector, \%opened, \%kept)
+			if $vector->{encrypting_content};
+	}
+
+	open_jwe('6.nesting', $nested->{encrypt}, \%opened, \%kept);
+
+	is(join(' ', map { /^([\d_]+|[^.]+)/; $1 || $_ } sort keys %opened),
+		'5_2 5_4 5_5 6 ecdh-es',
+		'R07 KE-8 cookbook: 5.2, 5.4, 5.5, the nested one of 6, X25519');
+	is(join(' ', map { /^([\d_]+)/; $1 } sort keys %kept),
+		'5_1 5_3 5_6 5_7 5_8 5_9',
+		'R08 KE-10 cookbook: RSA1_5, PBES2, dir, two kinds of key wrap and'
+			. ' zip are refused');
+
+	my $inner = (jose('decrypt ' . keyset($nested->{encrypt}{input}{key})
+		. " --alg $all_algs --enc $all_encs",
+		$nested->{encrypt}{output}{compact}))[1];
+	($status, $out) = jose('verify ' . keyset($nested->{sign}{input}{key})
+		. ' --alg PS256', $inner);
+	is("$status $out", '0 ' . utf8($nested->{sign}{input}{payload}),
+		'P16 cookbook: what is nested verifies');
+
 	# keys: public or private, of which only the public part is shown
 	my $keys = '';
 
@@ -188,6 +323,35 @@ sub cookbook {
 	cmp_ok($status, '<', 2, "V06 $name: accepted or refused");
 
 	return $out;
+}
+
+
+# by what is in the file alone, as {compact}
+sub open_jwe {
+	my ($name, $vector, $opened, $kept) = @_;
+
+	my $input = $vector->{input};
+	my $args = 'decrypt ' . keyset(ref $input->{key} eq 'HASH'
+		? $input->{key} : ()) . " --alg $all_algs --enc $all_encs";
+
+	# no other serialization is taken
+	for my $form (grep { $vector->{output}{$_} } qw/ json json_flat /) {
+		my ($status) = jose($args, $json->encode($vector->{output}{$form}));
+		is($status, 1, "KE-10 $name: $form is not decrypted");
+	}
+
+	my $token = $vector->{output}{compact} or return;
+	my ($status, $out) = jose($args, $token);
+
+	if ($status == 0) {
+		is($out, utf8($input->{plaintext}), "R07 $name: its plaintext");
+		$opened->{$name} = 1;
+
+	} else {
+		is($status, 1, "R08 $name: refused");
+		like($out, qr/^jwe_alg: /, "R08 $name: by its alg");
+		$kept->{$name} = 1;
+	}
 }
 
 

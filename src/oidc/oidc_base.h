@@ -142,6 +142,16 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "no key of the provider fits")                                          \
     X(OIDC_JWS_SIGNATURE,    "jws_signature",        502,                     \
       "signature does not verify")                                            \
+    X(OIDC_JWE,              "jwe_malformed",        502,                     \
+      "not a compact JWE within bounds, or crit or zip in its header")        \
+    X(OIDC_JWE_ALG,          "jwe_alg",              502,                     \
+      "alg of the JWE is not among the configured ones")                      \
+    X(OIDC_JWE_ENC,          "jwe_enc",              502,                     \
+      "enc of the JWE is not among the configured ones")                      \
+    X(OIDC_JWE_KEY,          "jwe_key",              502,                     \
+      "no key of ours fits the JWE, or too many do")                          \
+    X(OIDC_JWE_DECRYPT,      "jwe_decrypt",          502,                     \
+      "JWE does not decrypt")                                                 \
     X(OIDC_KEY,              "bad_key",              500,                     \
       "key malformed, weak or of an unsupported kind")                        \
     /* claims */                                                              \

@@ -34,8 +34,6 @@ static oidc_rc_t oidc_key_jwk_labels(const json_t *jwk, oidc_key_t *key);
 static oidc_rc_t oidc_key_jwk_rsa(const json_t *jwk, oidc_key_t *key);
 static oidc_rc_t oidc_key_jwk_ec(const json_t *jwk, oidc_key_t *key);
 static oidc_rc_t oidc_key_jwk_okp(const json_t *jwk, oidc_key_t *key);
-static int oidc_key_jwk_octets(const json_t *jwk, const char *name,
-    u_char *buf, size_t max, size_t *len);
 static const oidc_key_kind_t *oidc_key_jwk_kind(const json_t *jwk,
     oidc_kty_e kty);
 static EVP_PKEY *oidc_key_build(const char *type, OSSL_PARAM_BLD *bld);
@@ -160,6 +158,25 @@ oidc_key_members(const oidc_key_t *key)
         return json_pack("{s:s, s:s, s:o}", "kty", "OKP",
                          "crv", kind->name, "x", oidc_key_b64_json(x, len));
     }
+}
+
+
+int
+oidc_key_jwk_octets(const json_t *jwk, const char *name, u_char *buf,
+    size_t max, size_t *len)
+{
+    oidc_str_t  text;
+
+    if (oidc_json_str(jwk, name, &text) != 1
+        || text.len == 0
+        || text.len > oidc_b64url_len(max))
+    {
+        return 0;
+    }
+
+    *len = text.len / 4 * 3 + text.len % 4 * 3 / 4;
+
+    return oidc_b64url_decode_buf(buf, *len, &text);
 }
 
 
@@ -327,27 +344,6 @@ oidc_key_jwk_okp(const json_t *jwk, oidc_key_t *key)
     key->crv = kind->crv;
 
     return key->pkey != NULL ? OIDC_OK : OIDC_KEY;
-}
-
-
-/* 1 to "max" octets of base64url; 1 or 0 */
-
-static int
-oidc_key_jwk_octets(const json_t *jwk, const char *name, u_char *buf,
-    size_t max, size_t *len)
-{
-    oidc_str_t  text;
-
-    if (oidc_json_str(jwk, name, &text) != 1
-        || text.len == 0
-        || text.len > oidc_b64url_len(max))
-    {
-        return 0;
-    }
-
-    *len = text.len / 4 * 3 + text.len % 4 * 3 / 4;
-
-    return oidc_b64url_decode_buf(buf, *len, &text);
 }
 
 

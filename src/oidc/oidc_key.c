@@ -37,7 +37,6 @@ static EVP_PKEY *oidc_pem_read(const oidc_str_t *pem, const char **why);
 static const char *oidc_pem_unread(BIO *bio);
 static int oidc_pem_passphrase(char *buf, int size, int rw, void *asked);
 static oidc_rc_t oidc_pem_kind(oidc_key_t *key, const char **why);
-static int oidc_pem_whole(const oidc_key_t *key);
 static const oidc_key_kind_t *oidc_pem_ec_kind(const EVP_PKEY *pkey,
     const char **why);
 static oidc_rc_t oidc_pem_purpose(const oidc_str_t *use, const oidc_str_t *alg,
@@ -88,10 +87,14 @@ static const oidc_key_alg_t  oidc_key_algs[] = {
     { "HS512",          OIDC_KTY_OCT, OIDC_CRV_NONE,    OIDC_USE_SIG },
     { "RSA-OAEP",       OIDC_KTY_RSA, OIDC_CRV_NONE,    OIDC_USE_ENC },
     { "RSA-OAEP-256",   OIDC_KTY_RSA, OIDC_CRV_NONE,    OIDC_USE_ENC },
+    { "RSA-OAEP-384",   OIDC_KTY_RSA, OIDC_CRV_NONE,    OIDC_USE_ENC },
+    { "RSA-OAEP-512",   OIDC_KTY_RSA, OIDC_CRV_NONE,    OIDC_USE_ENC },
     { "ECDH-ES",        OIDC_KTY_EC,  OIDC_CRV_NONE,    OIDC_USE_ENC },
     { "ECDH-ES",        OIDC_KTY_OKP, OIDC_CRV_X25519,  OIDC_USE_ENC },
     { "ECDH-ES+A128KW", OIDC_KTY_EC,  OIDC_CRV_NONE,    OIDC_USE_ENC },
     { "ECDH-ES+A128KW", OIDC_KTY_OKP, OIDC_CRV_X25519,  OIDC_USE_ENC },
+    { "ECDH-ES+A192KW", OIDC_KTY_EC,  OIDC_CRV_NONE,    OIDC_USE_ENC },
+    { "ECDH-ES+A192KW", OIDC_KTY_OKP, OIDC_CRV_X25519,  OIDC_USE_ENC },
     { "ECDH-ES+A256KW", OIDC_KTY_EC,  OIDC_CRV_NONE,    OIDC_USE_ENC },
     { "ECDH-ES+A256KW", OIDC_KTY_OKP, OIDC_CRV_X25519,  OIDC_USE_ENC },
     { NULL, OIDC_KTY_NONE, OIDC_CRV_NONE, OIDC_USE_ANY }
@@ -261,6 +264,40 @@ oidc_key_copy(const oidc_str_t *src, oidc_str_t *dst)
 }
 
 
+int
+oidc_key_whole(const oidc_key_t *key)
+{
+    int            rc;
+    size_t         len;
+    u_char         sig[OIDC_RSA_MAX_BITS / 8];
+    EVP_MD_CTX    *md;
+    EVP_PKEY_CTX  *ctx;
+
+    if (key->kty != OIDC_KTY_RSA) {
+        ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+        rc = ctx != NULL && EVP_PKEY_pairwise_check(ctx) == 1;
+
+        EVP_PKEY_CTX_free(ctx);
+
+        return rc;
+    }
+
+    len = sizeof(sig);
+    md = EVP_MD_CTX_new();
+
+    rc = md != NULL
+         && EVP_DigestSignInit(md, NULL, EVP_sha256(), NULL, key->pkey) == 1
+         && EVP_DigestSign(md, sig, &len, sig, 0) == 1
+         && EVP_MD_CTX_reset(md) == 1
+         && EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key->pkey) == 1
+         && EVP_DigestVerify(md, sig, len, sig, 0) == 1;
+
+    EVP_MD_CTX_free(md);
+
+    return rc;
+}
+
+
 static EVP_PKEY *
 oidc_pem_read(const oidc_str_t *pem, const char **why)
 {
@@ -375,51 +412,12 @@ oidc_pem_kind(oidc_key_t *key, const char **why)
     key->kty = kind->kty;
     key->crv = kind->crv;
 
-    if (!oidc_pem_whole(key)) {
+    if (!oidc_key_whole(key)) {
         *why = "its private and public halves do not belong together";
         return OIDC_KEY;
     }
 
     return OIDC_OK;
-}
-
-
-/*
- * 1 where the public half verifies what the private half signs.  OpenSSL's own
- * check would prove the primes of an RSA key, 0.4 s for 4096 bits.
- */
-
-static int
-oidc_pem_whole(const oidc_key_t *key)
-{
-    int            rc;
-    size_t         len;
-    u_char         sig[OIDC_RSA_MAX_BITS / 8];
-    EVP_MD_CTX    *md;
-    EVP_PKEY_CTX  *ctx;
-
-    if (key->kty != OIDC_KTY_RSA) {
-        ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
-        rc = ctx != NULL && EVP_PKEY_pairwise_check(ctx) == 1;
-
-        EVP_PKEY_CTX_free(ctx);
-
-        return rc;
-    }
-
-    len = sizeof(sig);
-    md = EVP_MD_CTX_new();
-
-    rc = md != NULL
-         && EVP_DigestSignInit(md, NULL, EVP_sha256(), NULL, key->pkey) == 1
-         && EVP_DigestSign(md, sig, &len, sig, 0) == 1
-         && EVP_MD_CTX_reset(md) == 1
-         && EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key->pkey) == 1
-         && EVP_DigestVerify(md, sig, len, sig, 0) == 1;
-
-    EVP_MD_CTX_free(md);
-
-    return rc;
 }
 
 

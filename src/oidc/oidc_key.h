@@ -95,6 +95,15 @@ oidc_rc_t oidc_jwks_select(const oidc_jwks_t *jwks, const oidc_str_t *alg,
 oidc_rc_t oidc_key_from_jwk(const json_t *jwk, oidc_key_t *key);
 
 /*
+ * One of our own private keys from a JWK: d, and for RSA all of p, q, dp, dq
+ * and qi or none (RFC 7518 section 6.3.2).  OIDC_KEY where it is unusable, its
+ * halves do not belong together, or key_ops (RFC 7517 section 4.3) names
+ * neither a decryption nor "sign".  Free with oidc_key_free().
+ */
+
+oidc_rc_t oidc_key_from_private_jwk(const json_t *jwk, oidc_key_t *key);
+
+/*
  * One of our own private keys from an unencrypted PEM.  use, alg and kid may
  * be empty: use then follows alg, or the kind of key (X25519 enc; Ed25519 sig;
  * RSA and EC enc), alg stays RSA-OAEP, ECDH-ES, EdDSA, or for use=sig RS256,

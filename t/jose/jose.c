@@ -11,6 +11,7 @@
  *
  * KEYSET is a file: a JWK Set, one JWK, or a private key in PEM.  An "oct" key
  * is taken as the shared secret, which only HS* named by --alg makes use of.
+ * Private members are made use of by "decrypt" alone.
  */
 
 
@@ -24,6 +25,7 @@
 
 #include "oidc_b64.h"
 #include "oidc_idtoken.h"
+#include "oidc_jwe.h"
 #include "oidc_json.h"
 #include "oidc_seal.h"
 
@@ -49,12 +51,16 @@ struct jose_block_s {
 typedef struct {
     oidc_jwks_t    *jwks;
     oidc_str_t      secret;
+    oidc_key_t     *private;    /* those of the set that are */
+    size_t          private_n;
     oidc_key_t      own;        /* of a PEM, kty OIDC_KTY_NONE otherwise */
 } jose_keys_t;
 
 
 typedef struct {
     unsigned        algs;
+    unsigned        jwe_algs;
+    unsigned        encs;
     const char     *typs[JOSE_TYPS_MAX + 1];
     oidc_str_t      use;
     oidc_str_t      alg;
@@ -63,6 +69,7 @@ typedef struct {
     oidc_str_t      audience;
     int             has_nonce;
     int             thumbprint;
+    int             jwk;        /* --alg is for the key, not for a token */
 } jose_options_t;
 
 
@@ -78,11 +85,13 @@ static int jose_jwk(jose_options_t *options, jose_keys_t *keys);
 static int jose_id_token(jose_options_t *options, jose_keys_t *keys);
 static int jose_read_options(int argc, char **argv, jose_options_t *options);
 static int jose_read_algs(char *names, jose_options_t *options);
+static int jose_read_encs(char *names, jose_options_t *options);
 static int jose_read_typs(char *names, jose_options_t *options);
 static int jose_read_keys(const char *path, jose_options_t *options,
     jose_keys_t *keys);
 static oidc_rc_t jose_read_jwks(const oidc_str_t *text, jose_keys_t *keys);
 static oidc_rc_t jose_read_secret(const json_t *set, oidc_str_t *secret);
+static oidc_rc_t jose_read_private(const json_t *set, jose_keys_t *keys);
 static oidc_rc_t jose_own_jwks(jose_keys_t *keys);
 static int jose_read_all(FILE *f, oidc_str_t *out);
 static int jose_read_token(oidc_str_t *token);
@@ -126,6 +135,7 @@ int
 main(int argc, char **argv)
 {
     int                    rc;
+    size_t                 i;
     jose_keys_t            keys;
     jose_block_t          *block;
     jose_options_t         options;
@@ -149,6 +159,7 @@ main(int argc, char **argv)
     (void) oidc_crypto_init();
 
     rc = jose_read_options(argc - 2, argv + 2, &options);
+    options.jwk = command->run == jose_jwk;
 
     if (rc == 0) {
         rc = jose_read_keys(argv[2], &options, &keys);
@@ -160,6 +171,11 @@ main(int argc, char **argv)
 
     oidc_jwks_free(keys.jwks);
     oidc_key_free(&keys.own);
+
+    for (i = 0; i < keys.private_n; i++) {
+        oidc_key_free(&keys.private[i]);
+    }
+
     oidc_crypto_free();
 
     while (jose_blocks != NULL) {
@@ -201,13 +217,45 @@ jose_verify(jose_options_t *options, jose_keys_t *keys)
 }
 
 
+/* a PEM goes by the kid that "jwk" shows, and does whatever it can */
+
 static int
 jose_decrypt(jose_options_t *options, jose_keys_t *keys)
 {
-    (void) options;
-    (void) keys;
+    oidc_rc_t          rc;
+    oidc_jwe_t         jwe;
+    oidc_key_t         own;
+    oidc_str_t         token;
+    oidc_jwe_policy_t  policy;
 
-    return jose_usage("decrypt is not built yet");
+    if (options->jwe_algs == 0 || options->encs == 0) {
+        return jose_usage("decrypt needs --alg and --enc");
+    }
+
+    if (!jose_read_token(&token)) {
+        return jose_usage("a token on standard input is needed");
+    }
+
+    memset(&own, 0, sizeof(oidc_key_t));
+    own.pkey = keys->own.pkey;
+    own.kty = keys->own.kty;
+    own.crv = keys->own.crv;
+    own.kid = keys->own.kid;
+
+    policy.algs = options->jwe_algs;
+    policy.encs = options->encs;
+    policy.keys = own.pkey != NULL ? &own : keys->private;
+    policy.n = own.pkey != NULL ? 1 : keys->private_n;
+
+    rc = oidc_jwe_decrypt(&jose_pool, &token, &policy, &jwe);
+    if (rc != OIDC_OK) {
+        return jose_refused(rc);
+    }
+
+    fwrite(jwe.plaintext.data, 1, jwe.plaintext.len, stdout);
+    json_decref(jwe.header);
+
+    return 0;
 }
 
 
@@ -346,7 +394,10 @@ jose_read_options(int argc, char **argv, jose_options_t *options)
             break;
 
         case 'e':
-            return jose_usage("--enc is not built yet");
+            if (!jose_read_encs(optarg, options)) {
+                return jose_usage("an unknown --enc");
+            }
+            break;
 
         case 'n':
             options->expect.now = strtoll(optarg, NULL, 10);
@@ -386,13 +437,13 @@ jose_read_options(int argc, char **argv, jose_options_t *options)
 }
 
 
-/* a JWE alg belongs to "jwk" alone and leaves the mask empty */
+/* of a JWS or of a JWE, each with a mask of its own */
 
 static int
 jose_read_algs(char *names, jose_options_t *options)
 {
     char        *copy, *name, *last;
-    unsigned     alg;
+    unsigned     alg, jwe_alg;
     oidc_str_t   str, text;
 
     str.data = (u_char *) names;
@@ -403,6 +454,7 @@ jose_read_algs(char *names, jose_options_t *options)
     }
 
     options->algs = 0;
+    options->jwe_algs = 0;
     copy = (char *) text.data;
 
     for (name = strtok_r(copy, ",", &last);
@@ -412,14 +464,42 @@ jose_read_algs(char *names, jose_options_t *options)
         str.data = (u_char *) name;
         str.len = strlen(name);
         alg = oidc_jws_alg(&str);
+        jwe_alg = oidc_jwe_alg(&str);
 
-        if (alg == 0 && strncmp(name, "RSA-OAEP", 8) != 0
-            && strncmp(name, "ECDH-ES", 7) != 0)
-        {
+        if (alg == 0 && jwe_alg == 0) {
             return 0;
         }
 
         options->algs |= alg;
+        options->jwe_algs |= jwe_alg;
+    }
+
+    return 1;
+}
+
+
+static int
+jose_read_encs(char *names, jose_options_t *options)
+{
+    char        *name, *last;
+    unsigned     enc;
+    oidc_str_t   str;
+
+    options->encs = 0;
+
+    for (name = strtok_r(names, ",", &last);
+         name != NULL;
+         name = strtok_r(NULL, ",", &last))
+    {
+        str.data = (u_char *) name;
+        str.len = strlen(name);
+        enc = oidc_jwe_enc(&str);
+
+        if (enc == 0) {
+            return 0;
+        }
+
+        options->encs |= enc;
     }
 
     return 1;
@@ -456,7 +536,7 @@ jose_read_keys(const char *path, jose_options_t *options, jose_keys_t *keys)
 {
     FILE        *f;
     oidc_rc_t    rc;
-    oidc_str_t   text;
+    oidc_str_t   text, alg;
     const char  *why;
 
     f = fopen(path, "rb");
@@ -477,7 +557,13 @@ jose_read_keys(const char *path, jose_options_t *options, jose_keys_t *keys)
         return rc == OIDC_OK ? 0 : jose_refused(rc);
     }
 
-    rc = oidc_key_from_pem(&text, &options->use, &options->alg, &options->kid,
+    alg = options->alg;
+
+    if (!options->jwk) {
+        alg.len = 0;
+    }
+
+    rc = oidc_key_from_pem(&text, &options->use, &alg, &options->kid,
                            &keys->own, &why);
     if (rc != OIDC_OK) {
         fprintf(stderr, "%s: %s\n", oidc_rc_name(rc), why);
@@ -507,6 +593,10 @@ jose_read_jwks(const oidc_str_t *text, jose_keys_t *keys)
           ? json_pack("{s:[O]}", "keys", object) : json_incref(object);
 
     rc = jose_read_secret(set, &keys->secret);
+
+    if (rc == OIDC_OK) {
+        rc = jose_read_private(set, keys);
+    }
 
     dump = json_dumps(set, JSON_COMPACT);
 
@@ -540,6 +630,42 @@ jose_read_secret(const json_t *set, oidc_str_t *secret)
             && oidc_json_str(jwk, "k", &k) == 1)
         {
             return oidc_b64url_decode(&jose_pool, &k, secret);
+        }
+    }
+
+    return OIDC_OK;
+}
+
+
+/* what is public only, or unusable, is left out */
+
+static oidc_rc_t
+jose_read_private(const json_t *set, jose_keys_t *keys)
+{
+    size_t      i, n;
+    json_t     *jwk, *array;
+    oidc_rc_t   rc;
+
+    array = json_object_get(set, "keys");
+    n = json_array_size(array);
+
+    keys->private = oidc_palloc(&jose_pool, n * sizeof(oidc_key_t) + 1);
+    if (keys->private == NULL) {
+        return OIDC_NOMEM;
+    }
+
+    json_array_foreach(array, i, jwk) {
+        if (json_object_get(jwk, "d") == NULL) {
+            continue;
+        }
+
+        rc = oidc_key_from_private_jwk(jwk, &keys->private[keys->private_n]);
+
+        if (rc == OIDC_OK) {
+            keys->private_n++;
+
+        } else if (rc != OIDC_KEY) {
+            return rc;
         }
     }
 
@@ -615,7 +741,7 @@ jose_usage(const char *why)
             "                     [--access-token TOKEN] < token\n"
             "       jose jwk      KEYSET [--thumbprint] [--use U] [--alg A]"
             " [--kid K]\n"
-            "       jose decrypt  KEYSET --alg A --enc E < token\n",
+            "       jose decrypt  KEYSET --alg A,B --enc E,F < token\n",
             why);
 
     return JOSE_USAGE;
