@@ -17,7 +17,7 @@ use Test::OIDC;
 
 ###############################################################################
 
-my $t = Test::OIDC->new(workers => 2)->plan(37);
+my $t = Test::OIDC->new(workers => 2)->plan(41);
 
 my $conf = <<'EOF';
 %%GLOBALS%%
@@ -191,6 +191,8 @@ $t->allow_log(qr/worker process \d+ exited on signal 9/,
 
 my $killed = 0;
 
+@during = ();
+
 {
 	my $timer = AE::timer(0.1, 0.3, sub {
 		my ($pid) = $t->workers() or return;
@@ -198,15 +200,28 @@ my $killed = 0;
 	});
 
 	for (1 .. 20) {
-		@during = $t->browser(port => 1)->parallel_get($t->url('/', 1),
-			n => 500, browsers => \@users, concurrency => 20);
+		push @during, $t->browser(port => 1)->parallel_get(
+			$t->url('/', 1), n => 500, browsers => \@users,
+			concurrency => 20);
 		last if $killed == 4;
 	}
 }
 
 is($killed, 4, 'S12: workers killed under load');
+is(scalar(grep { $_->status() != 200 && $_->status() != 0 } @during), 0,
+	'S12: ... every answer is the one that was asked for');
+cmp_ok(scalar(grep { $_->status() == 0 } @during), '<=', 4 * 20,
+	'S12: ... only connections of the killed ones break');
 ok($t->wait_for(sub { $t->workers() == 2 }), 'S12: ... others took their place');
 is(alive(@users), 30, 'S12: ... no session was lost');
+
+$t->kill_worker();
+my $began = time();
+is($t->browser(port => 1)->login('/')->status(), 200,
+	'S12: ... the next request is served');
+cmp_ok(time() - $began, '<', 3, 'S12: ... at once');
+$t->wait_for(sub { $t->workers() == 2 });
+
 is($t->browser(port => 1)->login('/')->status(), 200, 'S12: ... logins go on');
 
 ###############################################################################
