@@ -36,7 +36,6 @@ static oidc_rc_t oidc_key_jwk_ec(const json_t *jwk, oidc_key_t *key);
 static oidc_rc_t oidc_key_jwk_okp(const json_t *jwk, oidc_key_t *key);
 static const oidc_key_kind_t *oidc_key_jwk_kind(const json_t *jwk,
     oidc_kty_e kty);
-static EVP_PKEY *oidc_key_build(const char *type, OSSL_PARAM_BLD *bld);
 static json_t *oidc_key_bn_json(const EVP_PKEY *pkey, const char *param,
     size_t len);
 static json_t *oidc_key_b64_json(const u_char *data, size_t len);
@@ -259,7 +258,7 @@ oidc_key_jwk_rsa(const json_t *jwk, oidc_key_t *key)
         && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) == 1
         && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) == 1)
     {
-        key->pkey = oidc_key_build("RSA", bld);
+        key->pkey = oidc_key_build("RSA", bld, EVP_PKEY_PUBLIC_KEY);
     }
 
     OSSL_PARAM_BLD_free(bld);
@@ -309,7 +308,7 @@ oidc_key_jwk_ec(const json_t *jwk, oidc_key_t *key)
                                             point, 1 + x_len + y_len)
            == 1)
     {
-        key->pkey = oidc_key_build("EC", bld);
+        key->pkey = oidc_key_build("EC", bld, EVP_PKEY_PUBLIC_KEY);
     }
 
     OSSL_PARAM_BLD_free(bld);
@@ -360,8 +359,8 @@ oidc_key_jwk_kind(const json_t *jwk, oidc_kty_e kty)
 }
 
 
-static EVP_PKEY *
-oidc_key_build(const char *type, OSSL_PARAM_BLD *bld)
+EVP_PKEY *
+oidc_key_build(const char *type, OSSL_PARAM_BLD *bld, int selection)
 {
     EVP_PKEY      *pkey;
     OSSL_PARAM    *params;
@@ -374,7 +373,7 @@ oidc_key_build(const char *type, OSSL_PARAM_BLD *bld)
     if (params == NULL
         || ctx == NULL
         || EVP_PKEY_fromdata_init(ctx) != 1
-        || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        || EVP_PKEY_fromdata(ctx, &pkey, selection, params) != 1)
     {
         pkey = NULL;
     }

@@ -39,7 +39,6 @@ static int oidc_private_rsa_push(const json_t *jwk, OSSL_PARAM_BLD *bld,
     BIGNUM *bn[OIDC_RSA_PRIVATE_N]);
 static EVP_PKEY *oidc_private_ec(const json_t *jwk, const oidc_key_t *key);
 static EVP_PKEY *oidc_private_okp(const json_t *jwk, const oidc_key_t *key);
-static EVP_PKEY *oidc_private_build(const char *type, OSSL_PARAM_BLD *bld);
 
 
 /* d first, the others all or none */
@@ -144,7 +143,7 @@ oidc_private_rsa(const json_t *jwk, const oidc_key_t *key)
         && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) == 1
         && oidc_private_rsa_push(jwk, bld, bn))
     {
-        pkey = oidc_private_build("RSA", bld);
+        pkey = oidc_key_build("RSA", bld, EVP_PKEY_KEYPAIR);
     }
 
     OSSL_PARAM_BLD_free(bld);
@@ -230,7 +229,7 @@ oidc_private_ec(const json_t *jwk, const oidc_key_t *key)
            == 1
         && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, bn) == 1)
     {
-        pkey = oidc_private_build("EC", bld);
+        pkey = oidc_key_build("EC", bld, EVP_PKEY_KEYPAIR);
     }
 
     OSSL_PARAM_BLD_free(bld);
@@ -258,32 +257,6 @@ oidc_private_okp(const json_t *jwk, const oidc_key_t *key)
     }
 
     oidc_wipe(d, sizeof(d));
-
-    return pkey;
-}
-
-
-static EVP_PKEY *
-oidc_private_build(const char *type, OSSL_PARAM_BLD *bld)
-{
-    EVP_PKEY      *pkey;
-    OSSL_PARAM    *params;
-    EVP_PKEY_CTX  *ctx;
-
-    pkey = NULL;
-    params = OSSL_PARAM_BLD_to_param(bld);
-    ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-
-    if (params == NULL
-        || ctx == NULL
-        || EVP_PKEY_fromdata_init(ctx) != 1
-        || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params) != 1)
-    {
-        pkey = NULL;
-    }
-
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(params);
 
     return pkey;
 }

@@ -15,6 +15,7 @@
 
 
 #include <jansson.h>
+#include <openssl/param_build.h>
 
 #include "oidc_key.h"
 
@@ -62,6 +63,14 @@ int oidc_key_whole(const oidc_key_t *key);
 
 int oidc_key_jwk_octets(const json_t *jwk, const char *name, u_char *buf,
     size_t max, size_t *len);
+
+/*
+ * A key of the parameters, EVP_PKEY_PUBLIC_KEY or EVP_PKEY_KEYPAIR of them;
+ * NULL where OpenSSL takes none.  "bld" stays the caller's.
+ */
+
+EVP_PKEY *oidc_key_build(const char *type, OSSL_PARAM_BLD *bld,
+    int selection);
 
 /* malloc()s a copy; nothing for an empty string */
 
