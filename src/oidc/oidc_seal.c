@@ -36,14 +36,12 @@ typedef struct {
     EVP_CIPHER      *gcm;
     EVP_MD          *sha256_md;
     EVP_MD          *sha512_md;
-    EVP_MAC         *mac;
     EVP_KDF         *kdf;
 
     EVP_CIPHER_CTX  *seal;
     EVP_CIPHER_CTX  *open;
     EVP_MD_CTX      *sha256;
     EVP_MD_CTX      *sha512;
-    EVP_MAC_CTX     *hmac;
 } oidc_crypto_t;
 
 
@@ -79,14 +77,12 @@ oidc_crypto_init(void)
 void
 oidc_crypto_free(void)
 {
-    EVP_MAC_CTX_free(oidc_crypto.hmac);
     EVP_MD_CTX_free(oidc_crypto.sha512);
     EVP_MD_CTX_free(oidc_crypto.sha256);
     EVP_CIPHER_CTX_free(oidc_crypto.open);
     EVP_CIPHER_CTX_free(oidc_crypto.seal);
 
     EVP_KDF_free(oidc_crypto.kdf);
-    EVP_MAC_free(oidc_crypto.mac);
     EVP_MD_free(oidc_crypto.sha512_md);
     EVP_MD_free(oidc_crypto.sha256_md);
     EVP_CIPHER_free(oidc_crypto.gcm);
@@ -112,27 +108,6 @@ oidc_sha256(const void *data, size_t len, u_char out[32])
 {
     return oidc_digest(oidc_crypto.sha256, data, len, out)
            ? OIDC_OK : OIDC_CRYPTO;
-}
-
-
-oidc_rc_t
-oidc_hmac_sha256(const u_char key[OIDC_KEY_LEN], const void *data, size_t len,
-    u_char out[32])
-{
-    size_t        n;
-    EVP_MAC_CTX  *ctx;
-
-    ctx = oidc_crypto.hmac;
-
-    if (EVP_MAC_init(ctx, key, OIDC_KEY_LEN, NULL) != 1
-        || EVP_MAC_update(ctx, data, len) != 1
-        || EVP_MAC_final(ctx, out, &n, 32) != 1)
-    {
-        ERR_clear_error();
-        return OIDC_CRYPTO;
-    }
-
-    return OIDC_OK;
 }
 
 
@@ -301,11 +276,10 @@ oidc_crypto_fetch(oidc_crypto_t *c)
     c->gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     c->sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
     c->sha512_md = EVP_MD_fetch(NULL, "SHA512", NULL);
-    c->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     c->kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 
     return c->gcm != NULL && c->sha256_md != NULL && c->sha512_md != NULL
-           && c->mac != NULL && c->kdf != NULL;
+           && c->kdf != NULL;
 }
 
 
@@ -314,25 +288,17 @@ oidc_crypto_fetch(oidc_crypto_t *c)
 static int
 oidc_crypto_prepare(oidc_crypto_t *c)
 {
-    OSSL_PARAM  params[2];
-
     c->seal = EVP_CIPHER_CTX_new();
     c->open = EVP_CIPHER_CTX_new();
     c->sha256 = EVP_MD_CTX_new();
     c->sha512 = EVP_MD_CTX_new();
-    c->hmac = EVP_MAC_CTX_new(c->mac);
-
-    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-                                                 "SHA256", 0);
-    params[1] = OSSL_PARAM_construct_end();
 
     return c->seal != NULL && c->open != NULL
-           && c->sha256 != NULL && c->sha512 != NULL && c->hmac != NULL
+           && c->sha256 != NULL && c->sha512 != NULL
            && EVP_EncryptInit_ex2(c->seal, c->gcm, NULL, NULL, NULL) == 1
            && EVP_DecryptInit_ex2(c->open, c->gcm, NULL, NULL, NULL) == 1
            && EVP_DigestInit_ex2(c->sha256, c->sha256_md, NULL) == 1
-           && EVP_DigestInit_ex2(c->sha512, c->sha512_md, NULL) == 1
-           && EVP_MAC_CTX_set_params(c->hmac, params) == 1;
+           && EVP_DigestInit_ex2(c->sha512, c->sha512_md, NULL) == 1;
 }
 
 

@@ -55,8 +55,6 @@ void oidc_crypto_free(void);
 int oidc_random(u_char *buf, size_t len);
 
 oidc_rc_t oidc_sha256(const void *data, size_t len, u_char out[32]);
-oidc_rc_t oidc_hmac_sha256(const u_char key[OIDC_KEY_LEN],
-    const void *data, size_t len, u_char out[32]);
 
 /* HKDF-SHA256 (RFC 5869) of a secret of any length >= 16 bytes, by label */
 
