@@ -30,8 +30,6 @@ typedef struct {
 } ngx_http_oidc_pending_t;
 
 
-static ngx_int_t ngx_http_oidc_login_ready(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_login_redirect(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_login_cookie(ngx_http_request_t *r,
@@ -46,7 +44,7 @@ static int ngx_libc_cdecl ngx_http_oidc_pending_cmp(const void *one,
 
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_login_steps[] = {
-    ngx_http_oidc_login_ready,
+    ngx_http_oidc_need_metadata,
     ngx_http_oidc_login_redirect,
     NULL
 };
@@ -157,13 +155,6 @@ ngx_http_oidc_next(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     }
 
     return oidc_return_target(&decoded, &base, next);
-}
-
-
-static ngx_int_t
-ngx_http_oidc_login_ready(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    return ngx_http_oidc_need_metadata(r, ctx);
 }
 
 
