@@ -221,6 +221,15 @@ typedef struct {
 } ngx_http_oidc_fetch_t;
 
 
+/* a lease that this request may have; store NULL: none */
+
+typedef struct {
+    ngx_oidc_store_t           *store;
+    u_char                      name[NGX_OIDC_STORE_NAME_LEN];
+    u_char                      owner[NGX_OIDC_STORE_OWNER_LEN];
+} ngx_http_oidc_lock_t;
+
+
 struct ngx_http_oidc_ctx_s {
     ngx_http_request_t         *request;    /* the main request */
     oidc_pool_t                 pool;       /* over request->pool */
@@ -247,6 +256,8 @@ struct ngx_http_oidc_ctx_s {
     oidc_rc_t                   wait_rc;
     ngx_oidc_idp_waiter_t       waiter;
     ngx_oidc_store_op_t         op;
+    ngx_http_oidc_lock_t        lock;
+    ngx_event_t                 timer;
     ngx_http_oidc_fetch_t      *fetch;
     void                       *flow;       /* of callback or logout */
 
@@ -342,13 +353,29 @@ ngx_int_t ngx_http_oidc_wait_idp(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, ngx_oidc_idp_what_e what);
 
 /*
- * Runs a verb of the store over ctx->op: NGX_AGAIN waits, any other result is
+ * Runs a verb of a store over ctx->op: NGX_AGAIN waits, any other result is
  * in ctx->op.rc and .why.
  */
 
 ngx_int_t ngx_http_oidc_store(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
-    ngx_int_t (*verb)(ngx_oidc_store_op_t *op), ngx_oidc_store_kind_e kind,
-    const u_char *name);
+    ngx_oidc_store_t *store, ngx_int_t (*verb)(ngx_oidc_store_op_t *op),
+    ngx_oidc_store_kind_e kind, const u_char *name);
+
+/*
+ * One lock at a time for a request, of which only one among all does what many
+ * need.  The lease, in milliseconds, is to be longer than what is done under
+ * it; it is given back by unlock, and at the latest when the request ends.
+ * Results as those of the store above.
+ */
+
+ngx_int_t ngx_http_oidc_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_oidc_store_t *store, const u_char *name, ngx_msec_t lease);
+void ngx_http_oidc_unlock(ngx_http_oidc_ctx_t *ctx);
+
+/* waits for nothing but time, NGX_AGAIN; NGX_BUSY instead repeats the step */
+
+ngx_int_t ngx_http_oidc_sleep(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_msec_t timeout);
 
 /* what a failed store operation says to the operator, into ctx->detail */
 void ngx_http_oidc_store_explain(ngx_http_request_t *r,

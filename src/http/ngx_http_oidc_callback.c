@@ -265,8 +265,8 @@ ngx_http_oidc_spend_state(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->op.ttl = (ngx_msec_t) ngx_max(left, 1) * 1000;
 
-    rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_once, NGX_OIDC_STORE_ONCE,
-                             name);
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_once,
+                             NGX_OIDC_STORE_ONCE, name);
 
     return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
 }

@@ -378,7 +378,7 @@ ngx_http_oidc_find_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->op.head = 1;
 
-    rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_get,
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_get,
                              NGX_OIDC_STORE_SESSION, ctx->keys.name);
 
     return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
@@ -432,8 +432,9 @@ ngx_http_oidc_open_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_OK;
     }
 
-    rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_touch,
-                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                             ngx_oidc_store_touch, NGX_OIDC_STORE_SESSION,
+                             ctx->keys.name);
 
     return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
 }

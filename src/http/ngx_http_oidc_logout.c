@@ -110,7 +110,7 @@ ngx_http_oidc_logout_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     lo->had_session = 1;
 
-    rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_del,
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
                              NGX_OIDC_STORE_SESSION, ctx->keys.name);
 
     return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;

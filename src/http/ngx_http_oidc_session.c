@@ -70,8 +70,9 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     ctx->op.value = record;
     ctx->op.ttl = ngx_http_oidc_ttl(ctx->provider, &session);
 
-    rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_create,
-                             NGX_OIDC_STORE_SESSION, cb->keys.name);
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                             ngx_oidc_store_create, NGX_OIDC_STORE_SESSION,
+                             cb->keys.name);
 
     return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
 }
@@ -107,7 +108,7 @@ ngx_http_oidc_drop_old_session(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    rc = ngx_http_oidc_store(r, ctx, ngx_oidc_store_del,
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
                              NGX_OIDC_STORE_SESSION, keys.name);
 
     oidc_wipe(&keys, sizeof(oidc_handle_keys_t));

@@ -21,11 +21,14 @@
 
 #include "ngx_http_oidc.h"
 
+#include "oidc_seal.h"
+
 
 static void *ngx_http_oidc_alloc(void *owner, size_t size);
 static void ngx_http_oidc_cleanup(void *data);
 static void ngx_http_oidc_idp_done(ngx_oidc_idp_waiter_t *w, oidc_rc_t rc);
 static void ngx_http_oidc_store_done(ngx_oidc_store_op_t *op);
+static void ngx_http_oidc_awake(ngx_event_t *ev);
 static void ngx_http_oidc_resume(ngx_http_oidc_ctx_t *ctx);
 
 
@@ -121,6 +124,12 @@ ngx_http_oidc_cleanup(void *data)
     if (ctx->waits_store) {
         ngx_oidc_store_cancel(&ctx->op);
     }
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+
+    ngx_http_oidc_unlock(ctx);
 
     oidc_wipe(&ctx->keys, sizeof(oidc_handle_keys_t));
 }
@@ -263,15 +272,15 @@ ngx_http_oidc_idp_done(ngx_oidc_idp_waiter_t *w, oidc_rc_t rc)
 
 ngx_int_t
 ngx_http_oidc_store(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
-    ngx_int_t (*verb)(ngx_oidc_store_op_t *op), ngx_oidc_store_kind_e kind,
-    const u_char *name)
+    ngx_oidc_store_t *store, ngx_int_t (*verb)(ngx_oidc_store_op_t *op),
+    ngx_oidc_store_kind_e kind, const u_char *name)
 {
     ngx_int_t             rc;
     ngx_oidc_store_op_t  *op;
 
     op = &ctx->op;
 
-    op->store = ctx->provider->store;
+    op->store = store;
     op->kind = kind;
     op->pool = r->pool;
     op->log = r->connection->log;
@@ -318,6 +327,85 @@ ngx_http_oidc_store_done(ngx_oidc_store_op_t *op)
     ngx_http_oidc_ctx_t *ctx = op->data;
 
     ctx->waits_store = 0;
+
+    ngx_http_oidc_wake(ctx, OIDC_OK);
+    ngx_http_oidc_resume(ctx);
+}
+
+
+ngx_int_t
+ngx_http_oidc_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_oidc_store_t *store, const u_char *name, ngx_msec_t lease)
+{
+    ngx_http_oidc_lock_t  *lock;
+
+    lock = &ctx->lock;
+
+    if (!oidc_random(lock->owner, NGX_OIDC_STORE_OWNER_LEN)) {
+        ctx->rc = OIDC_CRYPTO;
+        return NGX_ERROR;
+    }
+
+    /* from now on: a lease that nobody was told of has to be given back too */
+
+    lock->store = store;
+    ngx_memcpy(lock->name, name, NGX_OIDC_STORE_NAME_LEN);
+
+    ngx_memcpy(ctx->op.owner, lock->owner, NGX_OIDC_STORE_OWNER_LEN);
+    ctx->op.ttl = lease;
+
+    return ngx_http_oidc_store(r, ctx, store, ngx_oidc_store_lock,
+                               NGX_OIDC_STORE_LOCK, name);
+}
+
+
+void
+ngx_http_oidc_unlock(ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_oidc_store_op_t    op;
+    ngx_http_oidc_lock_t  *lock;
+
+    lock = &ctx->lock;
+
+    if (lock->store == NULL) {
+        return;
+    }
+
+    ngx_memzero(&op, sizeof(ngx_oidc_store_op_t));
+
+    op.store = lock->store;
+    op.kind = NGX_OIDC_STORE_LOCK;
+    op.log = ctx->request->connection->log;
+
+    ngx_memcpy(op.name, lock->name, NGX_OIDC_STORE_NAME_LEN);
+    ngx_memcpy(op.owner, lock->owner, NGX_OIDC_STORE_OWNER_LEN);
+
+    ngx_oidc_store_unlock(&op);
+
+    lock->store = NULL;
+}
+
+
+ngx_int_t
+ngx_http_oidc_sleep(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_msec_t timeout)
+{
+    ctx->timer.handler = ngx_http_oidc_awake;
+    ctx->timer.data = ctx;
+    ctx->timer.log = r->connection->log;
+
+    ngx_add_timer(&ctx->timer, timeout);
+
+    ngx_http_oidc_wait_foreign(r, ctx);
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_oidc_awake(ngx_event_t *ev)
+{
+    ngx_http_oidc_ctx_t *ctx = ev->data;
 
     ngx_http_oidc_wake(ctx, OIDC_OK);
     ngx_http_oidc_resume(ctx);

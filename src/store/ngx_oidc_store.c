@@ -112,6 +112,38 @@ ngx_oidc_store_once(ngx_oidc_store_op_t *op)
 }
 
 
+ngx_int_t
+ngx_oidc_store_lock(ngx_oidc_store_op_t *op)
+{
+    return ngx_oidc_store_run(op, op->store->type->lock);
+}
+
+
+void
+ngx_oidc_store_unlock(ngx_oidc_store_op_t *op)
+{
+    op->store->type->unlock(op);
+}
+
+
+ngx_int_t
+ngx_oidc_store_end(ngx_oidc_store_op_t *op)
+{
+    op->count = 0;
+
+    return ngx_oidc_store_run(op, op->store->type->end);
+}
+
+
+ngx_int_t
+ngx_oidc_store_count(ngx_oidc_store_op_t *op)
+{
+    op->count = 0;
+
+    return ngx_oidc_store_run(op, op->store->type->count);
+}
+
+
 void
 ngx_oidc_store_cancel(ngx_oidc_store_op_t *op)
 {

@@ -35,16 +35,26 @@
 
 #define NGX_OIDC_STORE_KNOWN_MAX  32
 
+/* who holds a lock: so many random bytes */
+
+#define NGX_OIDC_STORE_OWNER_LEN  16
+
+/* a session is found by so many names at most: its sid, its iss and sub */
+
+#define NGX_OIDC_STORE_INDEXES    2
+
 
 typedef struct ngx_oidc_store_s     ngx_oidc_store_t;
 typedef struct ngx_oidc_store_op_s  ngx_oidc_store_op_t;
 
 
-/* each kind is a key space of its own */
+/* each kind is a key space of its own; verbs say which kinds they take */
 
 typedef enum {
     NGX_OIDC_STORE_SESSION = 0,
-    NGX_OIDC_STORE_ONCE
+    NGX_OIDC_STORE_ONCE,        /* marks of what was used */
+    NGX_OIDC_STORE_LOCK,        /* a session's lock has the session's name */
+    NGX_OIDC_STORE_INDEX        /* names under which sessions are found */
 } ngx_oidc_store_kind_e;
 
 
@@ -53,9 +63,9 @@ typedef enum {
 typedef enum {
     NGX_OIDC_STORE_FINE = 0,
     NGX_OIDC_STORE_ABSENT,      /* NGX_DECLINED: no such name, or expired */
-    NGX_OIDC_STORE_PRESENT,     /* NGX_DECLINED: the name is taken or spent */
+    NGX_OIDC_STORE_PRESENT,     /* NGX_DECLINED: taken, spent or locked */
     NGX_OIDC_STORE_TOO_BIG,     /* NGX_DECLINED: value longer than op->limit */
-    NGX_OIDC_STORE_FULL,        /* NGX_BUSY: no room for a mark */
+    NGX_OIDC_STORE_FULL,        /* NGX_BUSY: no room for a mark or a lock */
     NGX_OIDC_STORE_UNAVAILABLE  /* NGX_ERROR: the store's fault, or no memory */
 } ngx_oidc_store_why_e;
 
@@ -83,6 +93,21 @@ struct ngx_oidc_store_op_s {
 
     /* in: time to live from now, not 0; out of get: what is left of it */
     ngx_msec_t                  ttl;
+
+    /*
+     * create and del of a session: the names under which "end" finds it, and
+     * for create how long they can be needed: the session's whole lifetime
+     */
+    u_char                    (*index)[NGX_OIDC_STORE_NAME_LEN];
+    ngx_uint_t                  indexes;    /* at most NGX_OIDC_STORE_INDEXES */
+    ngx_msec_t                  index_ttl;
+
+    /* lock and unlock: who; end of sessions: how much of "name" counts */
+    u_char                      owner[NGX_OIDC_STORE_OWNER_LEN];
+    size_t                      name_len;
+
+    /* out of end and count */
+    uint64_t                    count;
 
     ngx_pool_t                 *pool;
     ngx_log_t                  *log;
@@ -145,10 +170,10 @@ ngx_int_t ngx_oidc_store_create(ngx_oidc_store_op_t *op);
 /* NGX_OK, ABSENT, TOO_BIG; writes only what still exists, value and ttl */
 ngx_int_t ngx_oidc_store_replace(ngx_oidc_store_op_t *op);
 
-/* NGX_OK, ABSENT; sets the ttl of what still exists */
+/* NGX_OK, ABSENT; sets the ttl of what still exists, a mark as well */
 ngx_int_t ngx_oidc_store_touch(ngx_oidc_store_op_t *op);
 
-/* NGX_OK, ABSENT */
+/* NGX_OK, ABSENT; a session is taken out of its indexes, a mark is undone */
 ngx_int_t ngx_oidc_store_del(ngx_oidc_store_op_t *op);
 
 /*
@@ -156,6 +181,30 @@ ngx_int_t ngx_oidc_store_del(ngx_oidc_store_op_t *op);
  * NGX_BUSY with FULL, in which case nobody may be let through.
  */
 ngx_int_t ngx_oidc_store_once(ngx_oidc_store_op_t *op);
+
+/*
+ * A lease on "name" for op->owner, over all workers and, where they share the
+ * store, all hosts: NGX_OK, PRESENT while another owner has it, NGX_BUSY with
+ * FULL.  It ends with its ttl if not before.
+ */
+ngx_int_t ngx_oidc_store_lock(ngx_oidc_store_op_t *op);
+
+/*
+ * Gives the lease back, if it is still op->owner's.  There is nothing to wait
+ * for and done is not called: this may be the last act of a dying request.
+ */
+void ngx_oidc_store_unlock(ngx_oidc_store_op_t *op);
+
+/*
+ * Ends sessions, by kind: INDEX, all that were created under the index "name",
+ * in time that depends on their number alone; SESSION, those whose name begins
+ * with the first name_len bytes of "name", for the administrator and slow.
+ * NGX_OK with op->count, which may be 0.
+ */
+ngx_int_t ngx_oidc_store_end(ngx_oidc_store_op_t *op);
+
+/* NGX_OK with op->count: sessions that are not over; slow, for people */
+ngx_int_t ngx_oidc_store_count(ngx_oidc_store_op_t *op);
 
 /* only after NGX_AGAIN and before done; the op is the caller's again */
 void ngx_oidc_store_cancel(ngx_oidc_store_op_t *op);

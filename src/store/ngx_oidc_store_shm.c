@@ -60,6 +60,10 @@ const ngx_oidc_store_type_t  ngx_oidc_store_shm = {
     ngx_oidc_shm_del,
     ngx_oidc_shm_once,
     NULL,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
     ngx_oidc_shm_stat
 };
 

@@ -34,6 +34,10 @@ typedef struct {
     ngx_oidc_store_verb_pt        touch;
     ngx_oidc_store_verb_pt        del;
     ngx_oidc_store_verb_pt        once;
+    ngx_oidc_store_verb_pt        lock;
+    ngx_oidc_store_verb_pt        end;
+    ngx_oidc_store_verb_pt        count;
+    void                        (*unlock)(ngx_oidc_store_op_t *op);
 
     /* NULL where no verb ever returns NGX_AGAIN */
     void                        (*cancel)(ngx_oidc_store_op_t *op);
