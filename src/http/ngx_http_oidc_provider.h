@@ -31,5 +31,16 @@ ngx_uint_t ngx_http_oidc_args_ok(ngx_conf_t *cf, ngx_command_t *cmd);
 char *ngx_http_oidc_provider_check(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 
+/* ngx_http_oidc_provider_set.c: handlers of its directives */
+
+char *ngx_http_oidc_scope(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_algs(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_audience(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_logout_callback_uri(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
 
 #endif /* _NGX_HTTP_OIDC_PROVIDER_H_INCLUDED_ */
