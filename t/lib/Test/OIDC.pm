@@ -93,6 +93,15 @@ The parts, each described at the top of its file and above each method:
 	$idp->count('token'); $idp->wait_count(jwks => 2, 5);
 	$idp->last('token')->{form}{code_verifier}; $idp->requests('userinfo');
 
+=head2 Redis
+
+	$t->redis()			Test::OIDC::Redis: a real redis-server
+	$t->redis_proxy($redis)		::Redis::Proxy: what may happen to it
+	Test::OIDC::Redis::Sentinel, ::Cluster: several of them
+
+	With TEST_OIDC_STORE=redis every provider and store that says nothing
+	else is in a Redis; $t->store() tells, t/redis/*.t run so.
+
 =head2 Placeholders of conf(), conf_test() and write_file()
 
 	%%GLOBALS%%	pid, error_log, user, worker_processes, load_module,
@@ -102,6 +111,7 @@ The parts, each described at the top of its file and above each method:
 	%%IDP%%		issuer of the provider; %%IDP_name%% of idp('name')
 	%%PROVIDER%%	issuer, client_id, client_secret; %%PROVIDER_name%%
 	%%BACKEND%%	127.0.0.1:port of the echo backend
+	%%REDIS%%	URL of redis(); %%REDIS_name%% of redis('name')
 	%%CA%%		file of the CA that has signed the good certificates
 	%%CERT%% %%CERT_KEY%%	certificate for localhost, 127.0.0.1 and
 			*.example.test, for a TLS listener
@@ -111,6 +121,7 @@ The parts, each described at the top of its file and above each method:
 
 	TEST_NGINX_BINARY	nginx to run
 	TEST_OIDC_MODULE	the .so, or "static" when it is linked in
+	TEST_OIDC_STORE=redis	sessions in a Redis, where memory is usual
 	TEST_OIDC_LOG		level of error.log (info); debug for more
 	TEST_OIDC_KEEP=1	keeps the test directory
 
@@ -136,6 +147,8 @@ use Test::More ();
 use Test::OIDC::Browser;
 use Test::OIDC::Echo;
 use Test::OIDC::Idp;
+use Test::OIDC::Redis;
+use Test::OIDC::Redis::Proxy;
 
 my $EXTRA = 3;
 my $SLICE = 40;
@@ -246,6 +259,32 @@ sub backend {
 		port => $self->free_port(),
 		stderr => "$self->{dir}/backend.stderr");
 }
+
+
+# redis($name, %o): the Redis of that name ('' is the usual one), started at its
+# first use; options as of Test::OIDC::Redis->new().
+sub redis {
+	my ($self, $name, %o) = @_;
+
+	$name //= '';
+
+	return $self->{redis}{$name} ||= Test::OIDC::Redis->new($self, $name,
+		%o);
+}
+
+
+# redis_proxy($redis, %o): a new Test::OIDC::Redis::Proxy before it.
+sub redis_proxy {
+	my ($self, $redis, %o) = @_;
+
+	return Test::OIDC::Redis::Proxy->new(port => $self->free_port(),
+		to => $redis->port(), stderr => "$self->{dir}/proxy.stderr",
+		%o);
+}
+
+
+# store(): "memory" or "redis": what a provider uses that says nothing.
+sub store { return $ENV{TEST_OIDC_STORE} || 'memory'; }
 
 
 # browser(%o): a new browser for PORT_0; port => n for PORT_n, scheme, host.
@@ -362,12 +401,39 @@ sub expand {
 	$text =~ s/%%PORT_(\d+)%%/$self->port($1)/ge;
 	$text =~ s/%%IDP(?:_(\w+))?%%/$self->idp($1)->issuer()/ge;
 	$text =~ s/%%PROVIDER(?:_(\w+))?%%/$self->idp($1)->nginx_conf()/ge;
+	$text = $self->_in_redis($text) if $self->store() eq 'redis';
+	$text =~ s/%%REDIS(?:_(\w+))?%%/$self->redis($1)->url()/ge;
 	$text =~ s/%%BACKEND%%/$self->backend()->address()/ge;
 	$text =~ s/%%(CA|CERT|CERT_KEY)%%/$self->_pem($1)/ge;
 	$text =~ s/%%TESTDIR%%/$self->{dir}/g;
 	$text =~ s/%%MODULE%%/$self->{module} || ''/ge;
 
 	die "unknown placeholder $1" if $text =~ /(%%\w+%%)/;
+
+	return $text;
+}
+
+
+# The same configuration with its sessions in a Redis, line by line: stores
+# become of that type, providers without a store get one.
+sub _in_redis {
+	my ($self, $text) = @_;
+
+	my $move = sub {
+		my ($begin, $inner, $store, $said) = @_;
+
+		return "$begin\{$inner}" if $inner =~ $said;
+		$inner =~ s/\b(?:type|size)\s+\w+;//g;
+		return "$begin\{ $store$inner}";
+	};
+
+	$text =~ s!^(\s*oidc_session_store\s+\w+\s*)\{([^}]*)\}!
+		$move->($1, $2, 'type redis; redis %%REDIS%%;', qr/redis/)
+		!gme;
+	$text =~ s!^(\s*oidc_provider\s+\w+\s*)\{([^}]*)\}!
+		$move->($1, $2, 'session_store %%REDIS%%;',
+			qr/\bsession_store\b/)
+		!gme;
 
 	return $text;
 }
@@ -529,6 +595,7 @@ sub _cleanup {
 	$self->stop('TERM');
 	delete $self->{idp};
 	delete $self->{backend};
+	delete $self->{redis};
 
 	if ($ENV{TEST_OIDC_KEEP}) {
 		Test::More::diag("kept $self->{dir}");

@@ -294,11 +294,13 @@ sub _spawn {
 }
 
 
-# prctl(PR_SET_PDEATHSIG, SIGTERM): a killed test leaves no nginx behind.
+# prctl(PR_SET_PDEATHSIG): a killed test leaves no process behind.
 sub _die_with_parent {
+	my ($signal) = @_;
+
 	my $number = { x86_64 => 157, aarch64 => 167 }->{ (POSIX::uname())[4] };
 
-	syscall($number, 1, 15) if $number;
+	syscall($number, 1, $signal // 15) if $number;
 }
 
 
