@@ -206,6 +206,8 @@ ngx_http_oidc_postconfiguration(ngx_conf_t *cf)
         }
     }
 
+    omcf->tokens = ngx_http_oidc_token_variables(cf);
+
     if (ngx_http_oidc_keys_finish(cf) != NGX_OK) {
         return NGX_ERROR;
     }

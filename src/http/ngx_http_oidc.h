@@ -146,6 +146,7 @@ typedef struct {
     ngx_array_t                 uses;       /* of auth_oidc, by name */
     ngx_int_t                   request_id; /* variable's index */
     ngx_int_t                   realip;     /* likewise, or NGX_ERROR */
+    ngx_uint_t                  tokens;     /* some variable is one */
 } ngx_http_oidc_main_conf_t;
 
 
@@ -243,6 +244,7 @@ struct ngx_http_oidc_ctx_s {
     oidc_tokens_t               tokens;
     oidc_str_t                  record;
     oidc_str_t                  handle;     /* the cookie's value */
+    u_char                      stamp[OIDC_SESSION_STAMP];  /* as last seen */
 
     ngx_http_oidc_origin_t      origin;
     ngx_array_t                *cookies;    /* the lines, before stripping */
@@ -487,6 +489,10 @@ ngx_int_t ngx_http_oidc_logout_callback(ngx_http_request_t *r,
 /* ngx_http_oidc_vars.c */
 
 ngx_int_t ngx_http_oidc_add_variables(ngx_conf_t *cf);
+
+/* 1 where the configuration, read to its end, has a variable of a token */
+
+ngx_uint_t ngx_http_oidc_token_variables(ngx_conf_t *cf);
 
 
 #endif /* _NGX_HTTP_OIDC_H_INCLUDED_ */

@@ -72,15 +72,10 @@ ngx_http_oidc_cache_keys(const ngx_http_oidc_cached_t *cached)
 }
 
 
-ngx_str_t
-ngx_http_oidc_cache_stamp(ngx_http_oidc_cached_t *cached)
+void
+ngx_http_oidc_cache_stamp(const ngx_http_oidc_cached_t *cached, u_char *stamp)
 {
-    ngx_str_t  stamp;
-
-    stamp.len = OIDC_SESSION_STAMP;
-    stamp.data = cached->stamp;
-
-    return stamp;
+    ngx_memcpy(stamp, cached->stamp, OIDC_SESSION_STAMP);
 }
 
 

@@ -27,7 +27,11 @@ ngx_http_oidc_cached_t *ngx_http_oidc_cache_find(const oidc_str_t *cookie);
 
 const oidc_handle_keys_t *ngx_http_oidc_cache_keys(
     const ngx_http_oidc_cached_t *cached);
-ngx_str_t ngx_http_oidc_cache_stamp(ngx_http_oidc_cached_t *cached);
+
+/* OIDC_SESSION_STAMP bytes: how the record began */
+
+void ngx_http_oidc_cache_stamp(const ngx_http_oidc_cached_t *cached,
+    u_char *stamp);
 
 /* a copy of the session in the pool */
 

@@ -291,6 +291,7 @@ ngx_http_oidc_spent(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     default:
         ctx->rc = OIDC_STORE;
+        ngx_http_oidc_store_explain(r, ctx);
     }
 
     return NGX_DECLINED;

@@ -53,7 +53,9 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
                                             : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) {
+    if (lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY
+        && (!ctx->unavailable || ctx->refused))
+    {
         return NGX_DECLINED;
     }
 
@@ -70,6 +72,11 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
     }
 
     if (ctx->unavailable) {
+
+        /* in any mode: who has a cookie must not pass for nobody */
+
+        ngx_http_oidc_store_explain(r, ctx);
+
         return ngx_http_oidc_refuse(r, ctx, OIDC_STORE);
     }
 

@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_oidc_redact(ngx_http_request_t *r,
 static void ngx_http_oidc_redact_variables(ngx_http_request_t *r);
 static ngx_int_t ngx_http_oidc_find_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_ask_session(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_open_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static oidc_rc_t ngx_http_oidc_read_session(ngx_http_request_t *r,
@@ -356,12 +358,17 @@ ngx_http_oidc_find_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     cached = ngx_http_oidc_cache_find(value);
 
+    ctx->op.known.len = 0;
+
     if (cached != NULL) {
         ctx->keys = *ngx_http_oidc_cache_keys(cached);
-        ctx->op.known = ngx_http_oidc_cache_stamp(cached);
+
+        ngx_http_oidc_cache_stamp(cached, ctx->stamp);
+
+        ctx->op.known.len = OIDC_SESSION_STAMP;
+        ctx->op.known.data = ctx->stamp;
 
     } else {
-        ctx->op.known.len = 0;
 
         if (!oidc_b64url_decode_buf(handle, OIDC_HANDLE_LEN, value)) {
             return NGX_OK;
@@ -376,12 +383,39 @@ ngx_http_oidc_find_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         }
     }
 
-    ctx->op.head = 1;
-
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_get,
-                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
+    rc = ngx_http_oidc_ask_session(r, ctx);
 
     return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+/*
+ * The head is enough, unless tokens will be read: by a variable, whose reader
+ * cannot wait for a store that answers later, or by a logout.
+ */
+
+static ngx_int_t
+ngx_http_oidc_ask_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_oidc_store_t           *store;
+    ngx_http_oidc_main_conf_t  *omcf;
+
+    store = ctx->provider->store;
+    omcf = ngx_http_get_module_main_conf(r, ngx_http_oidc_module);
+
+    ctx->op.head = 1;
+
+    if (ngx_oidc_store_waits(store)
+        && (omcf->tokens
+            || (ctx->own != NULL
+                && ctx->own->kind == NGX_HTTP_OIDC_LOGOUT_URI)))
+    {
+        ctx->op.head = 0;
+        ctx->op.known.len = 0;
+    }
+
+    return ngx_http_oidc_store(r, ctx, store, ngx_oidc_store_get,
+                               NGX_OIDC_STORE_SESSION, ctx->keys.name);
 }
 
 
@@ -395,8 +429,24 @@ ngx_http_oidc_open_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     op = &ctx->op;
 
+    if (op->rc == NGX_OK && op->same
+        && ngx_http_oidc_cache_find(&ctx->handle) == NULL)
+    {
+        /* pushed out while the store was asked: now the record is needed */
+
+        op->known.len = 0;
+
+        if (ngx_http_oidc_ask_session(r, ctx) == NGX_AGAIN) {
+            return NGX_BUSY;
+        }
+    }
+
+    if (op->rc == NGX_ERROR) {
+        ctx->unavailable = 1;
+        return NGX_OK;
+    }
+
     if (op->rc != NGX_OK) {
-        ctx->unavailable = (op->rc == NGX_ERROR);
         ngx_http_oidc_forget(ctx);
         return NGX_OK;
     }
@@ -462,13 +512,6 @@ ngx_http_oidc_read_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     cached = ngx_http_oidc_cache_find(&ctx->handle);
-
-    if (cached == NULL) {
-
-        /* pushed out while an asynchronous store was asked */
-
-        return OIDC_STORE;
-    }
 
     if (ngx_http_oidc_cache_get(cached, r->pool, &ctx->session) != NGX_OK) {
         return OIDC_NOMEM;

@@ -93,6 +93,7 @@ ngx_http_oidc_logout_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (ctx->unavailable) {
         ctx->rc = OIDC_STORE;
+        ngx_http_oidc_store_explain(r, ctx);
         return NGX_DECLINED;
     }
 
@@ -124,6 +125,7 @@ ngx_http_oidc_logout_delete(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (ctx->op.rc == NGX_ERROR) {
         ctx->rc = OIDC_STORE;
+        ngx_http_oidc_store_explain(r, ctx);
         return NGX_DECLINED;
     }
 

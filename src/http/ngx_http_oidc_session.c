@@ -200,7 +200,7 @@ ngx_http_oidc_tokens(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_OK;
     }
 
-    /* only the head was read; a store that gives heads is a synchronous one */
+    /* only the head was read: of a store that answers at once, see identify */
 
     ngx_memzero(&op, sizeof(ngx_oidc_store_op_t));
 

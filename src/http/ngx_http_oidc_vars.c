@@ -123,6 +123,33 @@ ngx_http_oidc_add_variables(ngx_conf_t *cf)
 }
 
 
+ngx_uint_t
+ngx_http_oidc_token_variables(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *v, *used;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    used = cmcf->variables.elts;
+
+    for (v = ngx_http_oidc_vars; v->name.len; v++) {
+
+        if (v->get_handler != ngx_http_oidc_var_token) {
+            continue;
+        }
+
+        for (i = 0; i < cmcf->variables.nelts; i++) {
+            if (oidc_str_eq(&used[i].name, &v->name)) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 /* an empty value is none: "not found" lets map and proxy_set_header skip it */
 
 static ngx_int_t

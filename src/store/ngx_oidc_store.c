@@ -70,6 +70,13 @@ ngx_oidc_store_name(ngx_oidc_store_t *store)
 }
 
 
+ngx_uint_t
+ngx_oidc_store_waits(ngx_oidc_store_t *store)
+{
+    return store->type->cancel != NULL;
+}
+
+
 ngx_int_t
 ngx_oidc_store_get(ngx_oidc_store_op_t *op)
 {

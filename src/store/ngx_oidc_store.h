@@ -160,6 +160,10 @@ ngx_oidc_store_t *ngx_oidc_store_add(ngx_conf_t *cf,
 
 ngx_str_t *ngx_oidc_store_name(ngx_oidc_store_t *store);
 
+/* 1 where its verbs may return NGX_AGAIN */
+
+ngx_uint_t ngx_oidc_store_waits(ngx_oidc_store_t *store);
+
 
 /* NGX_OK, ABSENT; counts as use of the record, which is then not idle */
 ngx_int_t ngx_oidc_store_get(ngx_oidc_store_op_t *op);
