@@ -195,6 +195,12 @@ ngx_oidc_store_explain(ngx_oidc_store_op_t *op, u_char *buf, u_char *last)
                             op->value.len, op->limit, name);
 
     case NGX_OIDC_STORE_FULL:
+        if (op->kind == NGX_OIDC_STORE_LOCK) {
+            return ngx_slprintf(buf, last, "oidc_session_store \"%V\" has no "
+                                "room for another lock, raise its \"size\"",
+                                name);
+        }
+
         return ngx_slprintf(buf, last, "oidc_session_store \"%V\" has no room "
                             "for another spent state, raise its \"size\"",
                             name);

@@ -43,6 +43,10 @@
 
 #define NGX_OIDC_STORE_INDEXES    2
 
+/* a session that is to end can be named by so many bytes at least */
+
+#define NGX_OIDC_STORE_PREFIX_MIN 4
+
 
 typedef struct ngx_oidc_store_s     ngx_oidc_store_t;
 typedef struct ngx_oidc_store_op_s  ngx_oidc_store_op_t;
@@ -202,8 +206,8 @@ void ngx_oidc_store_unlock(ngx_oidc_store_op_t *op);
 /*
  * Ends sessions, by kind: INDEX, all that were created under the index "name",
  * in time that depends on their number alone; SESSION, those whose name begins
- * with the first name_len bytes of "name", for the administrator and slow.
- * NGX_OK with op->count, which may be 0.
+ * with the first name_len bytes of "name", at least NGX_OIDC_STORE_PREFIX_MIN,
+ * for the administrator and slow.  NGX_OK with op->count, which may be 0.
  */
 ngx_int_t ngx_oidc_store_end(ngx_oidc_store_op_t *op);
 

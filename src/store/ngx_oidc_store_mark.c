@@ -81,6 +81,36 @@ ngx_oidc_shm_mark(ngx_oidc_shm_t *sh, u_char *name, uint64_t now,
 }
 
 
+ngx_int_t
+ngx_oidc_shm_remark(ngx_oidc_shm_t *sh, u_char *name, uint64_t now,
+    uint64_t expire)
+{
+    uint32_t              sec;
+    ngx_uint_t            i, n;
+    ngx_oidc_shm_mark_t  *mark;
+
+    sec = (uint32_t) (now / 1000);
+
+    for (n = 0; n < 2; n++) {
+        mark = ngx_oidc_shm_mark_set(sh, name + sizeof(mark->digest)
+                                         + n * sizeof(uint32_t));
+
+        for (i = 0; i < NGX_OIDC_SHM_MARKS_SET; i++) {
+
+            if (mark[i].expire > sec
+                && ngx_memcmp(mark[i].digest, name, sizeof(mark->digest)) == 0)
+            {
+                mark[i].expire = (uint32_t) ((expire + 999) / 1000);
+
+                return NGX_OK;
+            }
+        }
+    }
+
+    return NGX_DONE;
+}
+
+
 static ngx_oidc_shm_mark_t *
 ngx_oidc_shm_mark_set(ngx_oidc_shm_t *sh, u_char *word)
 {

@@ -7,8 +7,8 @@
 /*
  * Records of the memory store.  The order of stores is what makes a death at
  * any instruction harmless: "live" is set after everything that a rebuild will
- * rely on (name, length, chain) and cleared before any of it changes.  The
- * buckets, the queue, the tree, the free list and the counters may be left in
+ * rely on (names, length, chain) and cleared before any of it changes.  The
+ * buckets, the queue, the trees, the free list and the counters may be left in
  * any state, a rebuild does not look at them.
  */
 
@@ -25,17 +25,11 @@
     ((ngx_oidc_shm_block_t *)                                                 \
      ((sh)->blocks + ((size_t) (i) - 1) * NGX_OIDC_SHM_BLOCK))
 
-#define ngx_oidc_shm_record(sh, i)                                            \
-    ((ngx_oidc_shm_record_t *)                                                \
-     ((sh)->blocks + ((size_t) (i) - 1) * NGX_OIDC_SHM_BLOCK))
-
-#define ngx_oidc_shm_number(sh, rec)                                          \
-    ((uint32_t) (((u_char *) (rec) - (sh)->blocks) / NGX_OIDC_SHM_BLOCK) + 1)
-
 
 static uint32_t *ngx_oidc_shm_bucket(ngx_oidc_shm_t *sh, u_char *name);
 static ngx_oidc_shm_record_t *ngx_oidc_shm_lookup(ngx_oidc_shm_t *sh,
     uint32_t kind, u_char *name);
+static void ngx_oidc_shm_link(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec);
 static void ngx_oidc_shm_unlink(ngx_oidc_shm_t *sh,
     ngx_oidc_shm_record_t *rec);
 static uint32_t ngx_oidc_shm_nblocks(size_t len);
@@ -93,14 +87,31 @@ ngx_oidc_shm_copy(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec, u_char *dst,
 ngx_uint_t
 ngx_oidc_shm_room(ngx_oidc_shm_t *sh, size_t len, uint64_t now)
 {
-    uint32_t                n;
-    ngx_uint_t              swept, evicted;
-    ngx_oidc_shm_record_t  *rec;
+    uint32_t    n;
+    ngx_uint_t  evicted;
 
     n = ngx_oidc_shm_nblocks(len);
-    evicted = 0;
 
-    for (swept = 0; swept < NGX_OIDC_SHM_SWEEP || sh->nfree < n; swept++) {
+    ngx_oidc_shm_sweep(sh, NGX_OIDC_SHM_SWEEP, now);
+
+    while (sh->nfree < n && ngx_oidc_shm_sweep(sh, 1, now)) { /* void */ }
+
+    for (evicted = 0; sh->nfree < n; evicted++) {
+        ngx_oidc_shm_free(sh, ngx_oidc_shm_record(sh, sh->oldest));
+        sh->stat.evicted++;
+    }
+
+    return evicted;
+}
+
+
+ngx_uint_t
+ngx_oidc_shm_sweep(ngx_oidc_shm_t *sh, ngx_uint_t max, uint64_t now)
+{
+    ngx_uint_t              n;
+    ngx_oidc_shm_record_t  *rec;
+
+    for (n = 0; n < max; n++) {
         rec = ngx_oidc_shm_expired(sh, now);
 
         if (rec == NULL) {
@@ -111,22 +122,17 @@ ngx_oidc_shm_room(ngx_oidc_shm_t *sh, size_t len, uint64_t now)
         sh->stat.expired++;
     }
 
-    while (sh->nfree < n) {
-        ngx_oidc_shm_free(sh, ngx_oidc_shm_record(sh, sh->oldest));
-        sh->stat.evicted++;
-        evicted++;
-    }
-
-    return evicted;
+    return n;
 }
 
 
 void
-ngx_oidc_shm_write(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op, uint64_t now)
+ngx_oidc_shm_write(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op,
+    ngx_oidc_shm_record_t *old, uint64_t now)
 {
     size_t                  n, len;
     u_char                 *p;
-    uint32_t                number, *bucket;
+    uint32_t                number, i;
     ngx_oidc_shm_block_t   *block;
     ngx_oidc_shm_record_t  *rec;
 
@@ -140,6 +146,14 @@ ngx_oidc_shm_write(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op, uint64_t now)
     rec->head_len = (uint32_t) op->head_len;
     rec->kind = op->kind;
     ngx_memcpy(rec->name, op->name, NGX_OIDC_STORE_NAME_LEN);
+
+    rec->indexes = (old != NULL) ? old->indexes : (uint32_t) op->indexes;
+
+    for (i = 0; i < rec->indexes; i++) {
+        ngx_memcpy(rec->index[i].name,
+                   (old != NULL) ? old->index[i].name : op->index[i],
+                   NGX_OIDC_STORE_NAME_LEN);
+    }
 
     n = ngx_min(len, NGX_OIDC_SHM_FIRST);
     ngx_memcpy(rec + 1, p, n);
@@ -170,16 +184,12 @@ ngx_oidc_shm_write(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op, uint64_t now)
     rec->block.live = 1;
     ngx_memory_barrier();
 
-    bucket = ngx_oidc_shm_bucket(sh, rec->name);
-    rec->chain = *bucket;
-    *bucket = ngx_oidc_shm_number(sh, rec);
-
+    ngx_oidc_shm_link(sh, rec);
     ngx_oidc_shm_push(sh, rec);
+    ngx_oidc_shm_index(sh, rec);
 
     rec->node.key = (ngx_rbtree_key_t) rec->expire;
     ngx_rbtree_insert(&sh->expiry, &rec->node);
-
-    sh->stat.records++;
 }
 
 
@@ -191,13 +201,12 @@ ngx_oidc_shm_free(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec)
 
     ngx_oidc_shm_unlink(sh, rec);
     ngx_oidc_shm_pull(sh, rec);
+    ngx_oidc_shm_unindex(sh, rec);
     ngx_rbtree_delete(&sh->expiry, &rec->node);
 
     ngx_oidc_shm_block(sh, rec->last)->next = sh->free;
     sh->free = ngx_oidc_shm_number(sh, rec);
     sh->nfree += ngx_oidc_shm_nblocks(rec->len);
-
-    sh->stat.records--;
 }
 
 
@@ -225,6 +234,31 @@ ngx_oidc_shm_expire_at(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec,
     rec->node.key = (ngx_rbtree_key_t) expire;
 
     ngx_rbtree_insert(&sh->expiry, &rec->node);
+}
+
+
+/* NGX_OIDC_STORE_PREFIX_MIN: a prefix has the bytes that choose a bucket */
+
+ngx_oidc_shm_record_t *
+ngx_oidc_shm_begins(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op)
+{
+    uint32_t                number;
+    ngx_oidc_shm_record_t  *rec;
+
+    for (number = *ngx_oidc_shm_bucket(sh, op->name);
+         number != 0;
+         number = rec->chain)
+    {
+        rec = ngx_oidc_shm_record(sh, number);
+
+        if (rec->kind == op->kind
+            && ngx_memcmp(rec->name, op->name, op->name_len) == 0)
+        {
+            return rec;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -280,6 +314,20 @@ ngx_oidc_shm_lookup(ngx_oidc_shm_t *sh, uint32_t kind, u_char *name)
 
 
 static void
+ngx_oidc_shm_link(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec)
+{
+    uint32_t  *bucket;
+
+    bucket = ngx_oidc_shm_bucket(sh, rec->name);
+    rec->chain = *bucket;
+    *bucket = ngx_oidc_shm_number(sh, rec);
+
+    sh->stat.records++;
+    sh->sessions += (rec->kind == NGX_OIDC_STORE_SESSION);
+}
+
+
+static void
 ngx_oidc_shm_unlink(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec)
 {
     uint32_t  number, *link;
@@ -294,6 +342,9 @@ ngx_oidc_shm_unlink(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec)
     }
 
     *link = rec->chain;
+
+    sh->stat.records--;
+    sh->sessions -= (rec->kind == NGX_OIDC_STORE_SESSION);
 }
 
 
@@ -404,10 +455,11 @@ ngx_oidc_shm_expired(ngx_oidc_shm_t *sh, uint64_t now)
 static void
 ngx_oidc_shm_adopt(ngx_oidc_shm_t *sh)
 {
-    uint32_t                number, *bucket;
+    uint32_t                number;
     ngx_oidc_shm_record_t  *rec, *twin;
 
     sh->stat.records = 0;
+    sh->sessions = 0;
 
     for (number = 1; number <= sh->fresh; number++) {
         rec = ngx_oidc_shm_record(sh, number);
@@ -427,15 +479,11 @@ ngx_oidc_shm_adopt(ngx_oidc_shm_t *sh)
         if (twin != NULL) {
             twin->block.live = 0;
             ngx_oidc_shm_unlink(sh, twin);
-            sh->stat.records--;
         }
 
-        bucket = ngx_oidc_shm_bucket(sh, rec->name);
-        rec->chain = *bucket;
-        *bucket = number;
+        ngx_oidc_shm_link(sh, rec);
 
         sh->clock = ngx_max(sh->clock, rec->used);
-        sh->stat.records++;
     }
 }
 
@@ -480,7 +528,7 @@ ngx_oidc_shm_collect(ngx_oidc_shm_t *sh)
 }
 
 
-/* sorts by use in the tree, then gives the tree back to the expiry */
+/* sorts by use in the tree, which is then the one by expiry again */
 
 static void
 ngx_oidc_shm_reorder(ngx_oidc_shm_t *sh)
@@ -515,11 +563,14 @@ ngx_oidc_shm_reorder(ngx_oidc_shm_t *sh)
     }
 
     ngx_rbtree_init(&sh->expiry, &sh->sentinel, ngx_rbtree_insert_timer_value);
+    ngx_rbtree_init(&sh->indexes, &sh->sentinel, ngx_rbtree_insert_value);
 
     for (number = sh->oldest; number != 0; number = rec->newer) {
         rec = ngx_oidc_shm_record(sh, number);
 
         rec->node.key = (ngx_rbtree_key_t) rec->expire;
         ngx_rbtree_insert(&sh->expiry, &rec->node);
+
+        ngx_oidc_shm_index(sh, rec);
     }
 }

@@ -18,8 +18,8 @@
  * instruction loses none and tears none.  The lock is the slab pool's own,
  * since the master releases no other one.
  *
- * Marks of what was used once have a table of fixed size of their own: they
- * never push out a record, and a record never pushes out a mark.
+ * Marks of what was used once, and locks, have tables of fixed size of their
+ * own: they never push out a record, and a record never pushes out them.
  */
 
 
@@ -30,6 +30,10 @@
 
 #define NGX_OIDC_SHM_LOG_PERIOD   60000
 
+/* records that go at a time: so long does everybody else wait for the lock */
+
+#define NGX_OIDC_SHM_BATCH        64
+
 
 static ngx_int_t ngx_oidc_shm_get(ngx_oidc_store_op_t *op);
 static ngx_uint_t ngx_oidc_shm_same(ngx_oidc_shm_t *sh,
@@ -39,11 +43,16 @@ static ngx_int_t ngx_oidc_shm_replace(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_touch(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_del(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_once(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_lock(ngx_oidc_store_op_t *op);
+static void ngx_oidc_shm_unlock(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_end(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_shm_count(ngx_oidc_store_op_t *op);
 static void ngx_oidc_shm_stat(ngx_oidc_store_t *store,
     ngx_oidc_store_stat_t *st);
 
-static ngx_oidc_shm_t *ngx_oidc_shm_lock(ngx_oidc_store_t *store);
-static void ngx_oidc_shm_unlock(ngx_oidc_store_t *store);
+static ngx_oidc_shm_t *ngx_oidc_shm_enter(ngx_oidc_store_t *store);
+static void ngx_oidc_shm_leave(ngx_oidc_store_t *store);
+static ngx_int_t ngx_oidc_shm_marked(ngx_oidc_store_op_t *op, ngx_int_t rc);
 static ngx_int_t ngx_oidc_shm_absent(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_too_big(ngx_oidc_store_op_t *op);
 static void ngx_oidc_shm_make_room(ngx_oidc_store_op_t *op, uint64_t now);
@@ -59,10 +68,10 @@ const ngx_oidc_store_type_t  ngx_oidc_store_shm = {
     ngx_oidc_shm_touch,
     ngx_oidc_shm_del,
     ngx_oidc_shm_once,
-    NULL,
-    NULL,
-    NULL,
-    NULL,
+    ngx_oidc_shm_lock,
+    ngx_oidc_shm_end,
+    ngx_oidc_shm_count,
+    ngx_oidc_shm_unlock,
     NULL,
     ngx_oidc_shm_stat
 };
@@ -86,7 +95,7 @@ ngx_oidc_shm_get(ngx_oidc_store_op_t *op)
 
     now = ngx_oidc_shm_now();
 
-    sh = ngx_oidc_shm_lock(op->store);
+    sh = ngx_oidc_shm_enter(op->store);
     if (sh == NULL) {
         return NGX_ERROR;
     }
@@ -106,7 +115,7 @@ ngx_oidc_shm_get(ngx_oidc_store_op_t *op)
     ngx_oidc_shm_copy(sh, rec, ngx_oidc_shm_scratch, len);
     ngx_oidc_shm_use(sh, rec);
 
-    ngx_oidc_shm_unlock(op->store);
+    ngx_oidc_shm_leave(op->store);
 
     op->value.len = len;
 
@@ -154,7 +163,7 @@ ngx_oidc_shm_create(ngx_oidc_store_op_t *op)
     zone = op->store->data;
     now = ngx_oidc_shm_now();
 
-    sh = ngx_oidc_shm_lock(op->store);
+    sh = ngx_oidc_shm_enter(op->store);
     if (sh == NULL) {
         return NGX_ERROR;
     }
@@ -164,15 +173,15 @@ ngx_oidc_shm_create(ngx_oidc_store_op_t *op)
     }
 
     if (ngx_oidc_shm_find(sh, op, now) != NULL) {
-        ngx_oidc_shm_unlock(op->store);
+        ngx_oidc_shm_leave(op->store);
         op->why = NGX_OIDC_STORE_PRESENT;
         return NGX_DECLINED;
     }
 
     ngx_oidc_shm_make_room(op, now);
-    ngx_oidc_shm_write(sh, op, now);
+    ngx_oidc_shm_write(sh, op, NULL, now);
 
-    ngx_oidc_shm_unlock(op->store);
+    ngx_oidc_shm_leave(op->store);
 
     return NGX_OK;
 }
@@ -189,7 +198,7 @@ ngx_oidc_shm_replace(ngx_oidc_store_op_t *op)
     zone = op->store->data;
     now = ngx_oidc_shm_now();
 
-    sh = ngx_oidc_shm_lock(op->store);
+    sh = ngx_oidc_shm_enter(op->store);
     if (sh == NULL) {
         return NGX_ERROR;
     }
@@ -211,10 +220,10 @@ ngx_oidc_shm_replace(ngx_oidc_store_op_t *op)
 
     ngx_oidc_shm_use(sh, rec);
     ngx_oidc_shm_make_room(op, now);
-    ngx_oidc_shm_write(sh, op, now);
+    ngx_oidc_shm_write(sh, op, rec, now);
     ngx_oidc_shm_free(sh, rec);
 
-    ngx_oidc_shm_unlock(op->store);
+    ngx_oidc_shm_leave(op->store);
 
     return NGX_OK;
 }
@@ -229,9 +238,14 @@ ngx_oidc_shm_touch(ngx_oidc_store_op_t *op)
 
     now = ngx_oidc_shm_now();
 
-    sh = ngx_oidc_shm_lock(op->store);
+    sh = ngx_oidc_shm_enter(op->store);
     if (sh == NULL) {
         return NGX_ERROR;
+    }
+
+    if (op->kind == NGX_OIDC_STORE_ONCE) {
+        return ngx_oidc_shm_marked(op, ngx_oidc_shm_remark(sh, op->name, now,
+                                                           now + op->ttl));
     }
 
     rec = ngx_oidc_shm_find(sh, op, now);
@@ -243,7 +257,7 @@ ngx_oidc_shm_touch(ngx_oidc_store_op_t *op)
     ngx_oidc_shm_expire_at(sh, rec, now + op->ttl);
     ngx_oidc_shm_use(sh, rec);
 
-    ngx_oidc_shm_unlock(op->store);
+    ngx_oidc_shm_leave(op->store);
 
     return NGX_OK;
 }
@@ -252,15 +266,23 @@ ngx_oidc_shm_touch(ngx_oidc_store_op_t *op)
 static ngx_int_t
 ngx_oidc_shm_del(ngx_oidc_store_op_t *op)
 {
+    uint64_t                now;
     ngx_oidc_shm_t         *sh;
     ngx_oidc_shm_record_t  *rec;
 
-    sh = ngx_oidc_shm_lock(op->store);
+    now = ngx_oidc_shm_now();
+
+    sh = ngx_oidc_shm_enter(op->store);
     if (sh == NULL) {
         return NGX_ERROR;
     }
 
-    rec = ngx_oidc_shm_find(sh, op, ngx_oidc_shm_now());
+    if (op->kind == NGX_OIDC_STORE_ONCE) {
+        return ngx_oidc_shm_marked(op, ngx_oidc_shm_remark(sh, op->name, now,
+                                                           0));
+    }
+
+    rec = ngx_oidc_shm_find(sh, op, now);
 
     if (rec == NULL) {
         return ngx_oidc_shm_absent(op);
@@ -268,7 +290,7 @@ ngx_oidc_shm_del(ngx_oidc_store_op_t *op)
 
     ngx_oidc_shm_free(sh, rec);
 
-    ngx_oidc_shm_unlock(op->store);
+    ngx_oidc_shm_leave(op->store);
 
     return NGX_OK;
 }
@@ -278,28 +300,120 @@ static ngx_int_t
 ngx_oidc_shm_once(ngx_oidc_store_op_t *op)
 {
     uint64_t         now;
-    ngx_int_t        rc;
     ngx_oidc_shm_t  *sh;
 
     now = ngx_oidc_shm_now();
 
-    sh = ngx_oidc_shm_lock(op->store);
+    sh = ngx_oidc_shm_enter(op->store);
     if (sh == NULL) {
         return NGX_ERROR;
     }
 
-    rc = ngx_oidc_shm_mark(sh, op->name, now, now + op->ttl);
+    return ngx_oidc_shm_marked(op, ngx_oidc_shm_mark(sh, op->name, now,
+                                                     now + op->ttl));
+}
 
-    ngx_oidc_shm_unlock(op->store);
 
-    if (rc == NGX_DECLINED) {
-        op->why = NGX_OIDC_STORE_PRESENT;
+static ngx_int_t
+ngx_oidc_shm_lock(ngx_oidc_store_op_t *op)
+{
+    uint64_t         now;
+    ngx_oidc_shm_t  *sh;
 
-    } else if (rc == NGX_BUSY) {
-        op->why = NGX_OIDC_STORE_FULL;
+    now = ngx_oidc_shm_now();
+
+    sh = ngx_oidc_shm_enter(op->store);
+    if (sh == NULL) {
+        return NGX_ERROR;
     }
 
-    return rc;
+    return ngx_oidc_shm_marked(op, ngx_oidc_shm_lease(sh, op, now,
+                                                      now + op->ttl));
+}
+
+
+static void
+ngx_oidc_shm_unlock(ngx_oidc_store_op_t *op)
+{
+    ngx_oidc_shm_t  *sh;
+
+    sh = ngx_oidc_shm_enter(op->store);
+    if (sh == NULL) {
+        return;
+    }
+
+    ngx_oidc_shm_release(sh, op);
+
+    ngx_oidc_shm_leave(op->store);
+}
+
+
+static ngx_int_t
+ngx_oidc_shm_end(ngx_oidc_store_op_t *op)
+{
+    uint64_t                now;
+    ngx_uint_t              n;
+    ngx_oidc_shm_t         *sh;
+    ngx_oidc_shm_record_t  *rec;
+
+    now = ngx_oidc_shm_now();
+
+    do {
+        sh = ngx_oidc_shm_enter(op->store);
+        if (sh == NULL) {
+            return NGX_ERROR;
+        }
+
+        for (n = 0; n < NGX_OIDC_SHM_BATCH; n++) {
+
+            rec = (op->kind == NGX_OIDC_STORE_INDEX)
+                  ? ngx_oidc_shm_indexed(sh, op->name)
+                  : ngx_oidc_shm_begins(sh, op);
+
+            if (rec == NULL) {
+                break;
+            }
+
+            if (rec->expire > now) {
+                op->count++;
+            }
+
+            ngx_oidc_shm_free(sh, rec);
+        }
+
+        ngx_oidc_shm_leave(op->store);
+
+    } while (n == NGX_OIDC_SHM_BATCH);
+
+    return NGX_OK;
+}
+
+
+/* what has expired goes, and the rest has been counted already */
+
+static ngx_int_t
+ngx_oidc_shm_count(ngx_oidc_store_op_t *op)
+{
+    uint64_t         now;
+    ngx_uint_t       n;
+    ngx_oidc_shm_t  *sh;
+
+    now = ngx_oidc_shm_now();
+
+    do {
+        sh = ngx_oidc_shm_enter(op->store);
+        if (sh == NULL) {
+            return NGX_ERROR;
+        }
+
+        n = ngx_oidc_shm_sweep(sh, NGX_OIDC_SHM_BATCH, now);
+        op->count = sh->sessions;
+
+        ngx_oidc_shm_leave(op->store);
+
+    } while (n == NGX_OIDC_SHM_BATCH);
+
+    return NGX_OK;
 }
 
 
@@ -308,7 +422,7 @@ ngx_oidc_shm_stat(ngx_oidc_store_t *store, ngx_oidc_store_stat_t *st)
 {
     ngx_oidc_shm_t  *sh;
 
-    sh = ngx_oidc_shm_lock(store);
+    sh = ngx_oidc_shm_enter(store);
     if (sh == NULL) {
         return;
     }
@@ -318,14 +432,14 @@ ngx_oidc_shm_stat(ngx_oidc_store_t *store, ngx_oidc_store_stat_t *st)
     st->size = (size_t) sh->total * NGX_OIDC_SHM_BLOCK;
     st->free = (size_t) sh->nfree * NGX_OIDC_SHM_BLOCK;
 
-    ngx_oidc_shm_unlock(store);
+    ngx_oidc_shm_leave(store);
 }
 
 
 /* NULL where a newer version of the module has taken the zone over */
 
 static ngx_oidc_shm_t *
-ngx_oidc_shm_lock(ngx_oidc_store_t *store)
+ngx_oidc_shm_enter(ngx_oidc_store_t *store)
 {
     ngx_oidc_shm_t       *sh;
     ngx_oidc_shm_zone_t  *zone;
@@ -355,7 +469,7 @@ ngx_oidc_shm_lock(ngx_oidc_store_t *store)
 /* what happened under the lock is logged after it */
 
 static void
-ngx_oidc_shm_unlock(ngx_oidc_store_t *store)
+ngx_oidc_shm_leave(ngx_oidc_store_t *store)
 {
     uint64_t              evicted, records;
     ngx_oidc_shm_t       *sh;
@@ -391,10 +505,32 @@ ngx_oidc_shm_unlock(ngx_oidc_store_t *store)
 }
 
 
+/* what the tables of marks and locks answer */
+
+static ngx_int_t
+ngx_oidc_shm_marked(ngx_oidc_store_op_t *op, ngx_int_t rc)
+{
+    ngx_oidc_shm_leave(op->store);
+
+    if (rc == NGX_DECLINED) {
+        op->why = NGX_OIDC_STORE_PRESENT;
+
+    } else if (rc == NGX_BUSY) {
+        op->why = NGX_OIDC_STORE_FULL;
+
+    } else if (rc == NGX_DONE) {
+        op->why = NGX_OIDC_STORE_ABSENT;
+        rc = NGX_DECLINED;
+    }
+
+    return rc;
+}
+
+
 static ngx_int_t
 ngx_oidc_shm_absent(ngx_oidc_store_op_t *op)
 {
-    ngx_oidc_shm_unlock(op->store);
+    ngx_oidc_shm_leave(op->store);
 
     op->why = NGX_OIDC_STORE_ABSENT;
 
@@ -410,7 +546,7 @@ ngx_oidc_shm_too_big(ngx_oidc_store_op_t *op)
     zone = op->store->data;
     zone->sh->stat.too_big++;
 
-    ngx_oidc_shm_unlock(op->store);
+    ngx_oidc_shm_leave(op->store);
 
     op->why = NGX_OIDC_STORE_TOO_BIG;
     op->limit = zone->limit;

@@ -5,11 +5,11 @@
 
 
 /*
- * The memory store's layout: marks in a table of fixed size, and records in
- * chains of blocks of one size, with a hash table, a queue by use and a tree
- * by expiry over them.  All functions are called under the zone's lock; they
- * take the time as a parameter (ms since the epoch), never wait, never log,
- * never allocate.
+ * The memory store's layout: marks and locks in tables of fixed size, and
+ * records in chains of blocks of one size, with a hash table, a queue by use, a
+ * tree by expiry and one by index names over them.  All functions are called
+ * under the zone's lock; they take the time as a parameter (ms since the
+ * epoch), never wait, never log, never allocate.
  */
 
 
@@ -22,7 +22,7 @@
 
 /* "oidc", layout version, size of a word: another layout is not ours to read */
 
-#define NGX_OIDC_SHM_MAGIC        (0x6f69646300010000ULL + sizeof(void *))
+#define NGX_OIDC_SHM_MAGIC        (0x6f69646300020000ULL + sizeof(void *))
 
 /*
  * Half a block is lost per record, and a session is 3 to 6 kB; block numbers
@@ -36,6 +36,10 @@
 
 #define NGX_OIDC_SHM_MARKS_SET    32
 
+/* locks likewise; a lock is held for as long as a call to the provider takes */
+
+#define NGX_OIDC_SHM_LOCKS_SET    16
+
 
 /* blocks are numbered from 1, so that fresh, zeroed memory says "none" */
 
@@ -44,6 +48,12 @@ typedef struct {
     uint16_t                 live;       /* a record begins here and counts */
     uint16_t                 reached;    /* during a rebuild */
 } ngx_oidc_shm_block_t;
+
+
+typedef struct {
+    ngx_rbtree_node_t        node;       /* keyed by the name's first word */
+    u_char                   name[NGX_OIDC_STORE_NAME_LEN];
+} ngx_oidc_shm_index_t;
 
 
 typedef struct {
@@ -61,7 +71,10 @@ typedef struct {
     ngx_rbtree_node_t        node;       /* keyed by expire */
 
     uint32_t                 kind;
+    uint32_t                 indexes;
     u_char                   name[NGX_OIDC_STORE_NAME_LEN];
+
+    ngx_oidc_shm_index_t     index[NGX_OIDC_STORE_INDEXES];
 } ngx_oidc_shm_record_t;
 
 
@@ -69,6 +82,13 @@ typedef struct {
     u_char                   digest[12];
     uint32_t                 expire;     /* seconds since the epoch, 0: free */
 } ngx_oidc_shm_mark_t;
+
+
+typedef struct {
+    u_char                   digest[16];
+    u_char                   owner[NGX_OIDC_STORE_OWNER_LEN];
+    uint64_t                 expire;     /* ms since the epoch, 0: free */
+} ngx_oidc_shm_lease_t;
 
 
 typedef struct {
@@ -83,15 +103,19 @@ typedef struct {
     uint32_t                 oldest;
     uint32_t                 mask;       /* of buckets, a power of two */
     uint32_t                 sets;       /* of marks */
+    uint32_t                 lsets;      /* of locks */
+    uint32_t                 sessions;   /* among the records */
 
     uint64_t                 clock;
     uint64_t                 logged;     /* the last eviction that was */
 
     ngx_rbtree_t             expiry;
-    ngx_rbtree_node_t        sentinel;
+    ngx_rbtree_t             indexes;
+    ngx_rbtree_node_t        sentinel;   /* of both */
 
     uint32_t                *buckets;
     ngx_oidc_shm_mark_t     *marks;
+    ngx_oidc_shm_lease_t    *locks;
     u_char                  *blocks;
 
     ngx_oidc_store_stat_t    stat;
@@ -108,6 +132,16 @@ typedef struct {
 
 #define NGX_OIDC_SHM_OTHER                                                    \
     (NGX_OIDC_SHM_BLOCK - sizeof(ngx_oidc_shm_block_t))
+
+
+#define ngx_oidc_shm_record(sh, i)                                            \
+    ((ngx_oidc_shm_record_t *)                                                \
+     ((sh)->blocks + ((size_t) (i) - 1) * NGX_OIDC_SHM_BLOCK))
+
+/* of the block that "p" points into */
+
+#define ngx_oidc_shm_number(sh, p)                                            \
+    ((uint32_t) (((u_char *) (p) - (sh)->blocks) / NGX_OIDC_SHM_BLOCK) + 1)
 
 
 /* one per store and process */
@@ -143,9 +177,16 @@ void ngx_oidc_shm_copy(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec,
  */
 ngx_uint_t ngx_oidc_shm_room(ngx_oidc_shm_t *sh, size_t len, uint64_t now);
 
-/* the room is there; a record of the same name is the caller's to free */
-void ngx_oidc_shm_write(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op,
+/* frees expired records, at most "max"; returns how many */
+ngx_uint_t ngx_oidc_shm_sweep(ngx_oidc_shm_t *sh, ngx_uint_t max,
     uint64_t now);
+
+/*
+ * The room is there.  Indexes are those of "old", a record of the same name
+ * that is the caller's to free, or where there is none, those of the op.
+ */
+void ngx_oidc_shm_write(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op,
+    ngx_oidc_shm_record_t *old, uint64_t now);
 
 void ngx_oidc_shm_free(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec);
 
@@ -155,12 +196,32 @@ void ngx_oidc_shm_use(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec);
 void ngx_oidc_shm_expire_at(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec,
     uint64_t expire);
 
-/* makes all indexes anew from the live records, see ngx_oidc_store_shm.c */
+/* one whose name begins with op->name_len bytes of op->name, or NULL */
+ngx_oidc_shm_record_t *ngx_oidc_shm_begins(ngx_oidc_shm_t *sh,
+    ngx_oidc_store_op_t *op);
+
+/* makes all but the live records anew from these, see ngx_oidc_store_shm.c */
 void ngx_oidc_shm_rebuild(ngx_oidc_shm_t *sh);
+
+/* ngx_oidc_store_index.c: takes a live record into the tree, and out of it */
+void ngx_oidc_shm_index(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec);
+void ngx_oidc_shm_unindex(ngx_oidc_shm_t *sh, ngx_oidc_shm_record_t *rec);
+
+/* one that is found under this name, or NULL */
+ngx_oidc_shm_record_t *ngx_oidc_shm_indexed(ngx_oidc_shm_t *sh, u_char *name);
 
 /* NGX_OK, NGX_DECLINED if the name is marked, NGX_BUSY without room for it */
 ngx_int_t ngx_oidc_shm_mark(ngx_oidc_shm_t *sh, u_char *name, uint64_t now,
     uint64_t expire);
+
+/* NGX_OK, NGX_DONE if the name is not marked; an expiry of 0 takes it away */
+ngx_int_t ngx_oidc_shm_remark(ngx_oidc_shm_t *sh, u_char *name, uint64_t now,
+    uint64_t expire);
+
+/* ngx_oidc_store_lease.c: NGX_OK, NGX_DECLINED if another has it, NGX_BUSY */
+ngx_int_t ngx_oidc_shm_lease(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op,
+    uint64_t now, uint64_t expire);
+void ngx_oidc_shm_release(ngx_oidc_shm_t *sh, ngx_oidc_store_op_t *op);
 
 
 #endif /* _NGX_OIDC_STORE_SHM_H_INCLUDED_ */

@@ -17,7 +17,7 @@
 
 #define NGX_OIDC_SHM_UNMADE       1
 
-/* room for the marks below, a dozen sessions of 3 kB and the slab's own page */
+/* room for the tables below, a dozen sessions of 3 kB, the slab's own page */
 
 #define NGX_OIDC_SHM_MIN_SIZE     (64 * 1024)
 
@@ -29,6 +29,11 @@
 
 #define NGX_OIDC_SHM_MARKS_PART   8
 #define NGX_OIDC_SHM_MARKS_MIN    1024
+
+/* and for locks */
+
+#define NGX_OIDC_SHM_LOCKS_PART   64
+#define NGX_OIDC_SHM_LOCKS_MIN    128
 
 
 static ngx_int_t ngx_oidc_shm_init(ngx_shm_zone_t *shm_zone, void *data);
@@ -129,13 +134,17 @@ ngx_oidc_shm_init(ngx_shm_zone_t *shm_zone, void *data)
 static void
 ngx_oidc_shm_format(ngx_oidc_shm_t *sh, size_t size)
 {
-    u_char    *p, *marks, *buckets, *blocks, *end;
-    size_t     nmarks, nbuckets;
+    u_char    *p, *marks, *locks, *buckets, *blocks, *end;
+    size_t     nmarks, nlocks, nbuckets;
     uint64_t   magic;
 
     nmarks = size / NGX_OIDC_SHM_MARKS_PART / sizeof(ngx_oidc_shm_mark_t);
     nmarks = ngx_max(nmarks, NGX_OIDC_SHM_MARKS_MIN);
     nmarks -= nmarks % NGX_OIDC_SHM_MARKS_SET;
+
+    nlocks = size / NGX_OIDC_SHM_LOCKS_PART / sizeof(ngx_oidc_shm_lease_t);
+    nlocks = ngx_max(nlocks, NGX_OIDC_SHM_LOCKS_MIN);
+    nlocks -= nlocks % NGX_OIDC_SHM_LOCKS_SET;
 
     /* one bucket for two blocks: even records of one block chain by two */
 
@@ -151,7 +160,8 @@ ngx_oidc_shm_format(ngx_oidc_shm_t *sh, size_t size)
 
     marks = ngx_align_ptr((u_char *) sh + sizeof(ngx_oidc_shm_t),
                           NGX_OIDC_SHM_BLOCK);
-    buckets = marks + nmarks * sizeof(ngx_oidc_shm_mark_t);
+    locks = marks + nmarks * sizeof(ngx_oidc_shm_mark_t);
+    buckets = locks + nlocks * sizeof(ngx_oidc_shm_lease_t);
     blocks = ngx_align_ptr(buckets + nbuckets * sizeof(uint32_t),
                            NGX_OIDC_SHM_BLOCK);
 
@@ -166,6 +176,9 @@ ngx_oidc_shm_format(ngx_oidc_shm_t *sh, size_t size)
     sh->marks = (ngx_oidc_shm_mark_t *) marks;
     sh->sets = nmarks / NGX_OIDC_SHM_MARKS_SET;
 
+    sh->locks = (ngx_oidc_shm_lease_t *) locks;
+    sh->lsets = nlocks / NGX_OIDC_SHM_LOCKS_SET;
+
     sh->buckets = (uint32_t *) buckets;
     sh->mask = nbuckets - 1;
 
@@ -175,6 +188,7 @@ ngx_oidc_shm_format(ngx_oidc_shm_t *sh, size_t size)
     sh->nfree = sh->total;
 
     ngx_rbtree_init(&sh->expiry, &sh->sentinel, ngx_rbtree_insert_timer_value);
+    ngx_rbtree_init(&sh->indexes, &sh->sentinel, ngx_rbtree_insert_value);
 
     ngx_memory_barrier();
 

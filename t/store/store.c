@@ -36,6 +36,8 @@ static ngx_oidc_store_op_t  op;
 static ngx_msec_t           ttl = 60000;
 static u_char               bytes[NGX_OIDC_STORE_VALUE_MAX + 1];
 static u_char               text[512];
+static u_char               names[NGX_OIDC_STORE_INDEXES]
+                                 [NGX_OIDC_STORE_NAME_LEN];
 
 
 static ngx_int_t test_zone(const char *name, size_t size);
@@ -44,6 +46,14 @@ static ngx_int_t test_write(uint32_t id, uint32_t version, size_t len,
 static ngx_int_t test_run(uint32_t id,
     ngx_int_t (*verb)(ngx_oidc_store_op_t *op));
 static ngx_int_t test_once(uint32_t id);
+static ngx_int_t test_mark(uint32_t id,
+    ngx_int_t (*verb)(ngx_oidc_store_op_t *op));
+static ngx_int_t test_lock(uint32_t id, u_char owner);
+static void test_unlock(uint32_t id, u_char owner);
+static ngx_int_t test_create(uint32_t id, uint32_t version, uint32_t sid,
+    uint32_t sub);
+static int test_end(uint32_t index);
+static int test_count(void);
 static void test_op(ngx_oidc_store_kind_e kind, uint32_t id);
 static u_char *test_value(uint32_t id, uint32_t version);
 static size_t test_len(uint32_t id, uint32_t version);
@@ -58,6 +68,9 @@ static void test_expiry(void);
 static void test_size(void);
 static void test_eviction(void);
 static void test_marks(void);
+static void test_locks(void);
+static void test_indexes(void);
+static void test_many(void);
 static void test_reload(void);
 static void test_rebuild(void);
 static void test_twins(uint32_t id);
@@ -80,6 +93,9 @@ main(void)
     test_size();
     test_eviction();
     test_marks();
+    test_locks();
+    test_indexes();
+    test_many();
     test_reload();
     test_rebuild();
     test_kill();
@@ -372,6 +388,200 @@ test_marks(void)
 
     is_int(test_once(n), NGX_DECLINED,
            "RE-7 evictions of sessions leave marks alone");
+
+    test_zone("undo", 65536);
+
+    is_int(test_mark(1, ngx_oidc_store_touch), NGX_DECLINED,
+           "L09 touch: not marked");
+    is_int(op.why, NGX_OIDC_STORE_ABSENT, "... and why");
+    is_int(test_mark(1, ngx_oidc_store_del), NGX_DECLINED,
+           "L09 del: not marked");
+
+    test_once(1);
+    test_once(2);
+
+    is_int(test_mark(1, ngx_oidc_store_del), NGX_OK, "L09 del undoes a mark");
+    is_int(test_once(1), NGX_OK, "... which can be set again");
+    is_int(test_once(2), NGX_DECLINED, "... and no other one");
+
+    ttl = 120000;
+    is_int(test_mark(1, ngx_oidc_store_touch), NGX_OK, "L09 touch of a mark");
+    ttl = 60000;
+
+    test_pass(100000);
+    is_int(test_once(1), NGX_DECLINED, "... makes it last longer");
+    is_int(test_once(2), NGX_OK, "... and no other one");
+
+    test_pass(21000);
+    is_int(test_once(1), NGX_OK, "... and not for ever");
+}
+
+
+static void
+test_locks(void)
+{
+    uint32_t    id, n;
+    ngx_uint_t  room;
+
+    test_zone("locks", 65536);
+
+    room = test_stat().free;
+
+    is_int(test_lock(1, 'a'), NGX_OK, "S11 lock");
+    is_int(test_lock(1, 'b'), NGX_DECLINED, "S11 another one has it");
+    is_int(op.why, NGX_OIDC_STORE_PRESENT, "... and why");
+    is_int(test_lock(2, 'b'), NGX_OK, "... but no other name's");
+
+    test_unlock(1, 'b');
+    is_int(test_lock(1, 'b'), NGX_DECLINED,
+           "S11 unlock by another than the owner does nothing");
+
+    test_unlock(1, 'a');
+    is_int(test_lock(1, 'b'), NGX_OK, "S11 unlock by the owner");
+
+    test_pass(59999);
+    is_int(test_lock(1, 'a'), NGX_DECLINED, "S11 a lease lasts its time");
+    test_pass(1);
+    is_int(test_lock(1, 'a'), NGX_OK, "S11 and is then taken over");
+    test_unlock(1, 'b');
+    is_int(test_lock(1, 'c'), NGX_DECLINED,
+           "... after which the one before has no say");
+
+    test_pass(30000);
+    is_int(test_lock(1, 'a'), NGX_OK, "S11 the owner makes it last longer");
+    test_pass(59000);
+    is_int(test_lock(1, 'c'), NGX_DECLINED, "... from then on");
+
+    test_pass(60000);
+    for (n = 1; test_lock(n, 'a') == NGX_OK; n++) { /* void */ }
+
+    ok(n > 90 && n <= 128, "S11 the table is used well before it is full");
+    is_int(op.rc, NGX_BUSY, "S11 a full table says so");
+    is_int(op.why, NGX_OIDC_STORE_FULL, "... and why");
+    ok(test_explains("oidc_session_store \"locks\" has no room for another "
+                     "lock, raise its \"size\""), "... in words");
+
+    for (id = 1; id < n; id++) {
+        if (test_lock(id, 'b') != NGX_DECLINED) {
+            break;
+        }
+
+        test_unlock(id, 'a');
+    }
+
+    is_int(id, n, "S11 no lock is lost to another");
+    is_int(test_lock(n, 'a'), NGX_OK, "S11 room comes back");
+    is_int(test_stat().free, room, "S11 locks take no sessions' room");
+
+    test_write(1, 1, 100, ngx_oidc_store_create);
+    test_lock(1, 'a');
+    is_int(test_run(1, ngx_oidc_store_del), NGX_OK,
+           "S11 a logout asks nobody for the lock");
+}
+
+
+static void
+test_indexes(void)
+{
+    uint32_t  id, i;
+
+    test_zone("indexes", 512 * 1024);
+
+    is_int(test_end(1000), 0, "L10 end: none is found");
+    is_int(test_count(), 0, "count: there is none");
+
+    /* sid 100 + n, sub 1000 or 1001 by turns */
+
+    for (id = 1; id <= 20; id++) {
+        test_create(id, 1, 100 + id, 1000 + id % 2);
+    }
+
+    is_int(test_count(), 20, "count: all that were created");
+    is_int(test_end(103), 1, "L10 a sid ends its session");
+    is_int(test_run(3, ngx_oidc_store_get), NGX_DECLINED, "... is gone");
+    is_int(test_run(4, ngx_oidc_store_get), NGX_OK, "... and no other one");
+    is_int(test_end(103), 0, "L10 already gone");
+
+    test_write(5, 2, 5000, ngx_oidc_store_replace);
+    is_int(test_end(105), 1, "S13 a replace keeps the indexes");
+    is_int(test_run(5, ngx_oidc_store_get), NGX_DECLINED, "... of the new one");
+
+    test_run(7, ngx_oidc_store_del);
+    is_int(test_end(107), 0, "S13 a session that is deleted leaves them");
+
+    is_int(test_end(1001), 7, "L10 a sub ends all of its sessions");
+    is_int(test_end(1001), 0, "... at once");
+
+    for (i = 0, id = 1; id <= 20; id++) {
+        i += test_run(id, ngx_oidc_store_get) == NGX_OK;
+    }
+
+    is_int(i, 10, "L10 and nobody else's");
+    is_int(test_count(), 10, "count: those that are left");
+
+    test_write(30, 1, 100, ngx_oidc_store_create);
+    test_op(NGX_OIDC_STORE_SESSION, 30);
+    op.name_len = 8;
+    op.name[8] ^= 1;
+    is_int(ngx_oidc_store_end(&op), NGX_OK, "end by the beginning of a name");
+    is_int(op.count, 1, "... ends that session");
+    is_int(test_count(), 10, "... and no other one");
+    is_int(test_end(30), 0, "... which had no index");
+
+    test_op(NGX_OIDC_STORE_SESSION, 2);
+    op.name_len = 32;
+    op.name[31] ^= 1;
+    ngx_oidc_store_end(&op);
+    is_int(op.count, 0, "end of a name that only begins like one");
+
+    /* ended and counted is what is not over */
+
+    test_pass(30000);
+    test_run(2, ngx_oidc_store_touch);
+    test_run(4, ngx_oidc_store_touch);
+    test_pass(30000);
+
+    is_int(test_end(104), 1, "L10 end of a session in use");
+    is_int(test_end(106), 0, "L10 end of one that has expired");
+    is_int(test_count(), 1, "count: without those that have expired");
+    is_int(test_end(1000), 1, "S13 an expired session leaves its indexes");
+    is_int(test_stat().free, test_stat().size, "... and no room is lost");
+
+    for (id = 1; test_stat().evicted == 0; id++) {
+        test_create(id, 1, 100000 + id, 1000);
+    }
+
+    is_int(test_end(100001), 0, "S13 an evicted session leaves its indexes");
+    is_int(test_end(1000), id - 1 - test_stat().evicted, "... and no other");
+
+    test_create(1, 1, 2000, 2000);
+    is_int(test_end(2000), 1, "S13 one index twice is one");
+    is_int(test_stat().free, test_stat().size, "... and no room is lost");
+}
+
+
+/* "end" and "count" let go of the zone now and then */
+
+static void
+test_many(void)
+{
+    uint32_t  id;
+
+    test_zone("many", 16 * 1024 * 1024);
+
+    for (id = 1; id <= 1000; id++) {
+        test_create(id, 1, 100000 + id, 1000 + id % 10);
+        test_create(1000 + id, 1, 200000 + id, 2000);
+    }
+
+    is_int(test_stat().evicted, 0, "L10 2000 sessions fit");
+    is_int(test_end(2000), 1000, "L10 half of them end");
+    is_int(test_end(1003), 100, "L10 and a tenth of the others");
+    is_int(test_count(), 900, "... which leaves the rest");
+
+    test_pass(60000);
+    is_int(test_count(), 0, "count: nothing but expired ones");
+    is_int(test_stat().free, test_stat().size, "... and no room is lost");
 }
 
 
@@ -426,7 +636,8 @@ test_rebuild(void)
     sh = ((ngx_slab_pool_t *) ngx_test_zone.shm.addr)->data;
 
     for (id = 1; test_stat().free > 4096; id++) {
-        test_write(id, 1, 3000, ngx_oidc_store_create);
+        test_create(id, 1, 1000 + id, 100);
+        test_write(id, 1, 3000, ngx_oidc_store_replace);
     }
 
     test_run(3, ngx_oidc_store_get);
@@ -437,6 +648,8 @@ test_rebuild(void)
     sh->oldest = 77777;
     sh->free = 77777;
     sh->expiry.root = NULL;
+    sh->indexes.root = NULL;
+    sh->sessions = 77777;
     ngx_memset(sh->buckets, 0xff, (sh->mask + 1) * sizeof(uint32_t));
 
     while (test_stat().evicted < 2) {
@@ -450,6 +663,9 @@ test_rebuild(void)
     ok(test_run(1, ngx_oidc_store_get) == NGX_OK
        && test_run(3, ngx_oidc_store_get) == NGX_OK
        && test_run(5, ngx_oidc_store_get) == NGX_OK, "... used later");
+    is_int(test_end(1002), 0, "S13 an evicted one's index is gone then");
+    is_int(test_end(1005), 1, "S13 an index outlives a worker's death");
+    test_create(5, 1, 1005, 100);
 
     test_pass(60000);
     test_write(id++, 1, 100, ngx_oidc_store_create);
@@ -486,7 +702,7 @@ test_twins(uint32_t id)
     op.value.data = test_value(id, 2);
     op.value.len = test_len(id, 2);
 
-    ngx_oidc_shm_write(sh, &op, (uint64_t) ngx_test_time.sec * 1000);
+    ngx_oidc_shm_write(sh, &op, NULL, (uint64_t) ngx_test_time.sec * 1000);
 
     sh->busy = 1;
 }
@@ -501,7 +717,7 @@ test_twins(uint32_t id)
 static void
 test_kill(void)
 {
-    int           status;
+    int           status, left;
     pid_t         pid;
     ngx_uint_t    round;
     test_slot_t  *slots;
@@ -539,10 +755,17 @@ test_kill(void)
     ok(test_stat().rebuilt >= ROUNDS / 20, "... though many died inside");
     ok(test_logged("a worker died inside"), "... which is logged");
 
-    for (round = 0; round < SLOTS; round++) {
-        test_run(round, ngx_oidc_store_del);
+    left = test_count();
+
+    for (round = 0; round < SLOTS; round += 16) {
+        left -= test_end(1000 + round);
     }
 
+    for (round = 0; round < 8; round++) {
+        left -= test_end(2000 + round);
+    }
+
+    is_int(left, 0, "S13 and each is found by its indexes");
     is_int(test_stat().records, 0, "S12 the store is whole: nothing is left");
     is_int(test_stat().free, test_stat().size, "... and no room was lost");
     is_int(test_stat().evicted, 0, "... and none was evicted");
@@ -568,8 +791,15 @@ test_child(test_slot_t *slots, uint32_t seed)
 
         if (slot->now == 0) {
             slot->next = version;
-            test_write(slot - slots, version, test_len(slot - slots, version),
-                       ngx_oidc_store_create);
+            test_create(slot - slots, version, 1000 + (slot - slots),
+                        2000 + (slot - slots) % 8);
+
+        } else if (version % 8 == 0) {
+            slot->next = 0;
+
+            if (test_end(1000 + (slot - slots)) != 1) {
+                slots[SLOTS].now++;
+            }
 
         } else if (version % 4 == 0) {
             slot->next = 0;
@@ -689,6 +919,73 @@ test_once(uint32_t id)
     test_op(NGX_OIDC_STORE_ONCE, id);
 
     return ngx_oidc_store_once(&op);
+}
+
+
+static ngx_int_t
+test_mark(uint32_t id, ngx_int_t (*verb)(ngx_oidc_store_op_t *op))
+{
+    test_op(NGX_OIDC_STORE_ONCE, id);
+
+    return verb(&op);
+}
+
+
+static ngx_int_t
+test_lock(uint32_t id, u_char owner)
+{
+    test_op(NGX_OIDC_STORE_LOCK, id);
+    op.owner[NGX_OIDC_STORE_OWNER_LEN - 1] = owner;
+
+    return ngx_oidc_store_lock(&op);
+}
+
+
+static void
+test_unlock(uint32_t id, u_char owner)
+{
+    test_op(NGX_OIDC_STORE_LOCK, id);
+    op.owner[NGX_OIDC_STORE_OWNER_LEN - 1] = owner;
+
+    ngx_oidc_store_unlock(&op);
+}
+
+
+static ngx_int_t
+test_create(uint32_t id, uint32_t version, uint32_t sid, uint32_t sub)
+{
+    test_op(NGX_OIDC_STORE_INDEX, sid);
+    ngx_memcpy(names[0], op.name, NGX_OIDC_STORE_NAME_LEN);
+
+    test_op(NGX_OIDC_STORE_INDEX, sub);
+    ngx_memcpy(names[1], op.name, NGX_OIDC_STORE_NAME_LEN);
+
+    test_op(NGX_OIDC_STORE_SESSION, id);
+
+    op.value.data = test_value(id, version);
+    op.value.len = test_len(id, version);
+    op.index = names;
+    op.indexes = 2;
+
+    return ngx_oidc_store_create(&op);
+}
+
+
+static int
+test_end(uint32_t index)
+{
+    test_op(NGX_OIDC_STORE_INDEX, index);
+
+    return ngx_oidc_store_end(&op) == NGX_OK ? (int) op.count : -1;
+}
+
+
+static int
+test_count(void)
+{
+    test_op(NGX_OIDC_STORE_SESSION, 0);
+
+    return ngx_oidc_store_count(&op) == NGX_OK ? (int) op.count : -1;
 }
 
 
