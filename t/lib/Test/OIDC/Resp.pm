@@ -150,8 +150,8 @@ sub read {
 		}
 
 		my $left = $end - time();
-		die "no reply from Redis\n" if $left <= 0
-			or !$self->_pending()
+		die "no reply from Redis\n" if $left <= 0;
+		next if !$self->_pending()
 			and !IO::Select->new($self->{fh})->can_read($left);
 
 		my $n = sysread $self->{fh}, $self->{in}, 1 << 18,
