@@ -49,7 +49,7 @@ ngx_http_oidc_ask_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         }
 
         client = p->client;
-        client.auth = oidc_client_auth(&p->client, metadata);
+        client.auth = oidc_client_auth(&p->client, metadata->token_auth);
 
         verifier.len = p->pkce ? sizeof(data) : 0;
         verifier.data = data;

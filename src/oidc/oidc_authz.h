@@ -31,10 +31,16 @@ typedef struct {
     oidc_str_t    nonce;
     oidc_str_t    challenge;     /* PKCE S256; empty: none is sent */
     oidc_str_t    extra;         /* "name=value&..." as configured, or empty */
+    oidc_str_t    request;       /* of oidc_authz_object(), or empty */
+    oidc_str_t    request_uri;   /* of oidc_par_parse(), or empty */
 } oidc_authz_t;
 
 
-/* the endpoint's own query is kept */
+/*
+ * The endpoint's own query is kept.  With a request_uri nothing but it and
+ * client_id is sent (RFC 9126 section 4); with a request object it, client_id,
+ * response_type and scope (OpenID Connect Core 6.1).
+ */
 
 oidc_rc_t oidc_authz_url(oidc_pool_t *pool, const oidc_authz_t *authz,
     oidc_str_t *url);

@@ -13,6 +13,8 @@
  */
 
 
+#include <string.h>
+
 #include "oidc_idtoken.h"
 #include "oidc_json.h"
 #include "oidc_token.h"
@@ -137,6 +139,8 @@ oidc_claims_verify(oidc_pool_t *pool, const oidc_str_t *token,
     oidc_jws_t           jws;
     oidc_claim_ctx_t     ctx;
     oidc_jws_policy_t    policy;
+
+    memset(&policy, 0, sizeof(oidc_jws_policy_t));
 
     policy.algs = algs;
     policy.jwks = expect->jwks;

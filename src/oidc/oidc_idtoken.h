@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "oidc_base.h"
+#include "oidc_jwe.h"
 #include "oidc_jws.h"
 
 
@@ -34,6 +35,7 @@ typedef struct {
     oidc_str_t           secret;         /* for HS* */
     const oidc_jwks_t   *jwks;
     unsigned             algs;           /* mask */
+    const oidc_jwe_policy_t  *jwe;       /* must be encrypted so; NULL: not */
     int64_t              now;            /* seconds since 1970 */
     int64_t              skew;           /* seconds, at most OIDC_SKEW_MAX */
 } oidc_expect_t;

@@ -46,6 +46,7 @@
 typedef struct {
     unsigned             algs;      /* mask of what is accepted */
     const oidc_jwks_t   *jwks;      /* for the asymmetric ones, may be NULL */
+    const oidc_key_t    *key;       /* instead of jwks, whatever kid says */
     oidc_str_t           secret;    /* for HS*, at least as long as the hash */
     const char *const   *typs;      /* accepted "typ" besides an absent one,
                                        without "application/", any case, NULL

@@ -14,6 +14,7 @@
 
 
 #include "oidc_base.h"
+#include "oidc_client.h"
 #include "oidc_jws.h"
 
 
@@ -36,13 +37,18 @@
 typedef struct {
 #define OIDC_ENDPOINT_FIELD(name, required)  oidc_str_t name;
     OIDC_ENDPOINTS(OIDC_ENDPOINT_FIELD)
+    struct {                       /* for calls with a client certificate: */
+        OIDC_ENDPOINTS(OIDC_ENDPOINT_FIELD)    /* RFC 8705 section 5, or as */
+    } mtls;                                    /* above where it has none */
 #undef OIDC_ENDPOINT_FIELD
     unsigned      id_token_algs;   /* mask of OIDC_RS256..., 0: not said */
-    unsigned      auth_basic:1;    /* token_endpoint_auth_methods_supported */
-    unsigned      auth_post:1;
-    unsigned      auth_none:1;
+    unsigned      token_auth;      /* bits of oidc_client_auth_bit() */
+    unsigned      introspection_auth;
+    unsigned      revocation_auth;
     unsigned      pkce_s256:1;
     unsigned      iss_parameter:1; /* RFC 9207 section 3 */
+    unsigned      par_required:1;  /* RFC 9126 section 5 */
+    unsigned      object_required:1;   /* RFC 9101 section 10.5 */
 } oidc_metadata_t;
 
 

@@ -5,19 +5,17 @@
 
 
 /*
- * The token request and its answer (RFC 6749 sections 2.3.1, 4.1.3, 5.1, 5.2).
- * Decides how the client authenticates and whether an answer is one; tokens are
- * checked for being fit to be handled only, never for what they mean.
+ * The answer of the token endpoint (RFC 6749 sections 5.1, 5.2).  Decides
+ * whether it is one; tokens are checked for being fit to be handled only, never
+ * for what they mean.
  */
 
 
 #include <string.h>
 #include <strings.h>
 
-#include "oidc_b64.h"
 #include "oidc_json.h"
 #include "oidc_token.h"
-#include "oidc_url.h"
 
 
 #define OIDC_TOKEN_ANSWER_MAX  (1024 * 1024)
@@ -28,8 +26,6 @@
 #define OIDC_TOKEN_TIME_MAX    ((int64_t) 1 << 53)
 
 
-static oidc_rc_t oidc_token_basic(oidc_pool_t *pool,
-    const oidc_client_t *client, oidc_str_t *value);
 static oidc_rc_t oidc_token_read(oidc_pool_t *pool, const json_t *answer,
     oidc_tokens_t *tokens);
 static oidc_rc_t oidc_token_member(oidc_pool_t *pool, const json_t *answer,
@@ -37,71 +33,6 @@ static oidc_rc_t oidc_token_member(oidc_pool_t *pool, const json_t *answer,
 static oidc_rc_t oidc_token_expires(const json_t *answer, int64_t *seconds);
 static oidc_rc_t oidc_token_error(oidc_pool_t *pool, const json_t *answer,
     oidc_str_t *error);
-
-
-oidc_client_auth_e
-oidc_client_auth(const oidc_client_t *client, const oidc_metadata_t *metadata)
-{
-    if (client->auth != OIDC_CLIENT_AUTO) {
-        return client->auth;
-    }
-
-    if (client->secret.len == 0) {
-        return OIDC_CLIENT_NONE;
-    }
-
-    return (metadata->auth_post && !metadata->auth_basic)
-           ? OIDC_CLIENT_SECRET_POST : OIDC_CLIENT_SECRET_BASIC;
-}
-
-
-oidc_rc_t
-oidc_token_request(oidc_pool_t *pool, const oidc_client_t *client,
-    const oidc_str_t *code, const oidc_str_t *redirect_uri,
-    const oidc_str_t *verifier, oidc_form_t *form)
-{
-    oidc_rc_t   rc;
-    oidc_buf_t  b;
-
-    static const oidc_str_t  grant = oidc_string("authorization_code");
-
-    memset(form, 0, sizeof(oidc_form_t));
-
-    if (client->auth == OIDC_CLIENT_AUTO) {
-        return OIDC_ARGS;
-    }
-
-    if (client->auth == OIDC_CLIENT_SECRET_BASIC) {
-        rc = oidc_token_basic(pool, client, &form->authorization);
-        if (rc != OIDC_OK) {
-            return rc;
-        }
-    }
-
-    /* room for all, so that no growing leaves a copy of a secret behind */
-
-    oidc_buf_init(&b, pool, 256 + 3 * (code->len + redirect_uri->len
-                                       + verifier->len + client->id.len
-                                       + client->secret.len));
-
-    oidc_buf_arg(&b, 0, "grant_type", &grant);
-    oidc_buf_arg(&b, '&', "code", code);
-    oidc_buf_arg(&b, '&', "redirect_uri", redirect_uri);
-
-    if (verifier->len != 0) {
-        oidc_buf_arg(&b, '&', "code_verifier", verifier);
-    }
-
-    if (client->auth != OIDC_CLIENT_SECRET_BASIC) {
-        oidc_buf_arg(&b, '&', "client_id", &client->id);
-    }
-
-    if (client->auth == OIDC_CLIENT_SECRET_POST) {
-        oidc_buf_arg(&b, '&', "client_secret", &client->secret);
-    }
-
-    return oidc_buf_done(&b, &form->body);
-}
 
 
 oidc_rc_t
@@ -183,47 +114,6 @@ oidc_content_type_is(const oidc_str_t *value, const char *type)
     }
 
     return 1;
-}
-
-
-/* both are form-encoded before they are joined: RFC 6749 section 2.3.1 */
-
-static oidc_rc_t
-oidc_token_basic(oidc_pool_t *pool, const oidc_client_t *client,
-    oidc_str_t *value)
-{
-    oidc_rc_t   rc;
-    oidc_str_t  plain, b64;
-    oidc_buf_t  b;
-
-    oidc_buf_init(&b, pool, 3 * (client->id.len + client->secret.len) + 2);
-
-    oidc_buf_escape(&b, &client->id);
-    oidc_buf_cstr(&b, ":");
-    oidc_buf_escape(&b, &client->secret);
-
-    rc = oidc_buf_done(&b, &plain);
-    if (rc != OIDC_OK) {
-        return rc;
-    }
-
-    rc = oidc_b64_encode(pool, &plain, &b64);
-
-    oidc_wipe(plain.data, plain.len);
-
-    if (rc != OIDC_OK) {
-        return rc;
-    }
-
-    oidc_buf_init(&b, pool, b64.len + sizeof("Basic "));
-    oidc_buf_cstr(&b, "Basic ");
-    oidc_buf_str(&b, &b64);
-
-    rc = oidc_buf_done(&b, value);
-
-    oidc_wipe(b64.data, b64.len);
-
-    return rc;
 }
 
 

@@ -200,6 +200,8 @@ jose_verify(jose_options_t *options, jose_keys_t *keys)
         return jose_usage("a token on standard input is needed");
     }
 
+    memset(&policy, 0, sizeof(oidc_jws_policy_t));
+
     policy.algs = options->algs;
     policy.jwks = keys->jwks;
     policy.secret = keys->secret;

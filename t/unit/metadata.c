@@ -12,6 +12,11 @@
 #include "oidc_metadata.h"
 
 
+#define NONE   oidc_client_auth_bit(OIDC_CLIENT_NONE)
+#define BASIC  oidc_client_auth_bit(OIDC_CLIENT_SECRET_BASIC)
+#define POST   oidc_client_auth_bit(OIDC_CLIENT_SECRET_POST)
+
+
 #define ISS   "\"issuer\":\"https://idp/r\","
 #define AUTH  "\"authorization_endpoint\":\"https://idp/auth?x=1\","
 #define TOK   "\"token_endpoint\":\"https://idp/token\","
@@ -191,7 +196,7 @@ test_fixed(void)
     f.jwks_uri = tap_str("https://mine/jwks");
     is_rc(parse_as("https://idp/r", 0, &f, "", &m), OIDC_OK,
           "DI-9 F15: all by hand");
-    is_int(m.auth_basic, 1, "DI-9 DI-4: the default client authentication");
+    is_int(m.token_auth, BASIC, "DI-9 DI-4: the default client authentication");
 
     f.jwks_uri = tap_str("http://mine/jwks");
     is_rc(parse_as("https://idp/r", 0, &f, "", &m), OIDC_META_MEMBER,
@@ -217,7 +222,7 @@ test_features(void)
 
     is_rc(parse("{" DOC "}", &m), OIDC_OK, "DI-4: nothing said");
     is_int(m.id_token_algs, 0, "DI-4: no algorithms");
-    ok(m.auth_basic && !m.auth_post && !m.auth_none, "DI-4: basic");
+    is_int(m.token_auth, BASIC, "DI-4: basic");
     ok(!m.pkce_s256 && !m.iss_parameter, "DI-4: neither S256 nor iss");
 
     is_rc(parse("{" DOC ",\"id_token_signing_alg_values_supported\":"
@@ -230,7 +235,7 @@ test_features(void)
           OIDC_OK, "DI-4: all said");
     is_int(m.id_token_algs, OIDC_RS256|OIDC_ES256,
            "V06 ID-5: the algorithms that we know");
-    ok(!m.auth_basic && m.auth_post && m.auth_none, "DI-4: post and none");
+    is_int(m.token_auth, POST|NONE, "DI-4: post and none");
     ok(m.pkce_s256 && m.iss_parameter, "DI-4 F13: S256 and iss");
 
     is_rc(parse("{" DOC ",\"code_challenge_methods_supported\":[\"plain\"],"
@@ -238,7 +243,7 @@ test_features(void)
                 "\"authorization_response_iss_parameter_supported\":false}",
                 &m),
           OIDC_OK, "DI-4: said to be without");
-    ok(!m.pkce_s256 && !m.iss_parameter && !m.auth_basic,
+    ok(!m.pkce_s256 && !m.iss_parameter && m.token_auth == 0,
        "DI-4: neither S256 nor iss nor basic");
 
     for (i = 0; bad[i] != NULL; i++) {

@@ -17,6 +17,15 @@
 #include "oidc_token.h"
 
 
+#define SECRET32  "0123456789abcdef0123456789abcdef"
+
+#define NONE   oidc_client_auth_bit(OIDC_CLIENT_NONE)
+#define BASIC  oidc_client_auth_bit(OIDC_CLIENT_SECRET_BASIC)
+#define POST   oidc_client_auth_bit(OIDC_CLIENT_SECRET_POST)
+#define JWT    oidc_client_auth_bit(OIDC_CLIENT_SECRET_JWT)
+#define KEY    oidc_client_auth_bit(OIDC_CLIENT_PRIVATE_KEY_JWT)
+
+
 #define GOOD  "\"token_type\":\"Bearer\",\"access_token\":\"at\","             \
               "\"id_token\":\"a.b.c\""
 
@@ -54,37 +63,49 @@ main(void)
 static void
 test_auth(void)
 {
-    oidc_client_t    c;
-    oidc_metadata_t  m;
+    size_t         i;
+    oidc_key_t     key;
+    oidc_client_t  c;
+
+    static const struct {
+        const char          *name;
+        const char          *secret;
+        int                  key;
+        unsigned             methods;
+        oidc_client_auth_e   auth;
+    } cases[] = {
+        { "no secret", "", 0, 0, OIDC_CLIENT_NONE },
+        { "no secret, whatever is offered", "", 0, POST, OIDC_CLIENT_NONE },
+        { "post alone (PC-3)", "s", 0, POST, OIDC_CLIENT_SECRET_POST },
+        { "both", "s", 0, POST|BASIC, OIDC_CLIENT_SECRET_BASIC },
+        { "basic", "s", 0, BASIC, OIDC_CLIENT_SECRET_BASIC },
+        { "nothing is said (DI-4)", "s", 0, 0, OIDC_CLIENT_SECRET_BASIC },
+        { "an assertion alone", SECRET32, 0, JWT, OIDC_CLIENT_SECRET_JWT },
+        { "... with too short a secret", "s", 0, JWT,
+          OIDC_CLIENT_SECRET_BASIC },
+        { "a key, and it is offered", "", 1, KEY|BASIC,
+          OIDC_CLIENT_PRIVATE_KEY_JWT },
+        { "a key, and none is offered too", "", 1, KEY|NONE,
+          OIDC_CLIENT_NONE },
+        { "a key, and it is not offered", "", 1, POST, OIDC_CLIENT_NONE },
+        { "no key, and it is offered", "", 0, KEY, OIDC_CLIENT_NONE },
+        { "a secret goes before a key", "s", 1, KEY|POST,
+          OIDC_CLIENT_SECRET_POST }
+    };
 
     memset(&c, 0, sizeof(c));
-    memset(&m, 0, sizeof(m));
+    memset(&key, 0, sizeof(key));
 
-    is_int(oidc_client_auth(&c, &m), OIDC_CLIENT_NONE, "F14: no secret");
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        c.secret = tap_str(cases[i].secret);
+        c.key = cases[i].key ? &key : NULL;
 
-    m.auth_post = 1;
-    is_int(oidc_client_auth(&c, &m), OIDC_CLIENT_NONE,
-           "F14: no secret, whatever is offered");
-
-    c.secret = tap_str("s");
-    is_int(oidc_client_auth(&c, &m), OIDC_CLIENT_SECRET_POST,
-           "F14 PC-3: post alone is offered");
-
-    m.auth_basic = 1;
-    is_int(oidc_client_auth(&c, &m), OIDC_CLIENT_SECRET_BASIC,
-           "F14: both are offered");
-
-    m.auth_post = 0;
-    is_int(oidc_client_auth(&c, &m), OIDC_CLIENT_SECRET_BASIC,
-           "F14: basic is offered");
-
-    m.auth_basic = 0;
-    is_int(oidc_client_auth(&c, &m), OIDC_CLIENT_SECRET_BASIC,
-           "F14 DI-4: nothing is said");
+        ok(oidc_client_auth(&c, cases[i].methods) == cases[i].auth,
+           "F14 F21: %s", cases[i].name);
+    }
 
     c.auth = OIDC_CLIENT_SECRET_POST;
-    m.auth_basic = 1;
-    is_int(oidc_client_auth(&c, &m), OIDC_CLIENT_SECRET_POST,
+    is_int(oidc_client_auth(&c, BASIC), OIDC_CLIENT_SECRET_POST,
            "F14: a directive wins");
 }
 
