@@ -9,7 +9,9 @@
  *
  *     name length (2, big endian)  value length (4)  name  value
  *
- * so that a look-up compares lengths and skips.  Whose claim wins is OpenID
+ * so that a look-up compares lengths and skips.  The highest bit of the name
+ * length says that the value is JSON: a person who may choose a string must not
+ * pass for a member of the group '["admin"]'.  Whose claim wins is OpenID
  * Connect Core 5.3.2 and 5.6.2: userinfo may add to an ID token, it may not
  * speak of the login itself, and nothing that it points to is ever fetched.
  */
@@ -22,9 +24,16 @@
 
 #define OIDC_CLAIMS_ENTRY     6
 #define OIDC_CLAIMS_NAME_MAX  255
+#define OIDC_CLAIMS_JSON      0x8000
 
 
 static int oidc_claims_in(const char *const *names, const char *name);
+static int oidc_claims_entry(const oidc_str_t *flat, const oidc_str_t *name,
+    oidc_str_t *value, int *json);
+static json_t *oidc_claims_walk(const oidc_str_t *flat,
+    const oidc_str_t *names, size_t n, const json_t **found);
+static oidc_rc_t oidc_claims_text(oidc_pool_t *pool, const json_t *value,
+    oidc_str_t *text);
 static oidc_rc_t oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b,
     const char *name, const json_t *value);
 static int oidc_claims_dump(const char *data, size_t len, void *ctx);
@@ -104,6 +113,107 @@ int
 oidc_claims_find(const oidc_str_t *flat, const oidc_str_t *name,
     oidc_str_t *value)
 {
+    int  json;
+
+    return oidc_claims_entry(flat, name, value, &json);
+}
+
+
+int
+oidc_claims_path(oidc_pool_t *pool, const oidc_str_t *flat,
+    const oidc_str_t *names, size_t n, oidc_str_t *value)
+{
+    int            ok;
+    json_t        *root;
+    oidc_str_t     text;
+    const json_t  *found;
+
+    if (n == 1) {
+        return oidc_claims_find(flat, names, value);
+    }
+
+    root = oidc_claims_walk(flat, names, n, &found);
+
+    ok = found != NULL && !json_is_null(found)
+         && oidc_claims_text(pool, found, &text) == OIDC_OK
+         && oidc_claims_text_ok(&text)
+         && oidc_str_dup(pool, &text, value) == OIDC_OK;
+
+    json_decref(root);
+
+    return ok;
+}
+
+
+int
+oidc_claims_has(const oidc_str_t *flat, const oidc_str_t *names, size_t n,
+    const oidc_str_t *wanted)
+{
+    int            has;
+    size_t         i;
+    json_t        *root;
+    oidc_str_t     text;
+    const json_t  *found, *item;
+
+    root = oidc_claims_walk(flat, names, n, &found);
+
+    has = 0;
+    i = 0;
+    item = json_is_array(found) ? json_array_get(found, i) : found;
+
+    while (item != NULL && !has) {
+
+        if (json_is_string(item)) {
+            text.data = (u_char *) json_string_value(item);
+            text.len = json_string_length(item);
+            has = oidc_str_eq(&text, wanted);
+        }
+
+        item = json_is_array(found) ? json_array_get(found, ++i) : NULL;
+    }
+
+    json_decref(root);
+
+    return has;
+}
+
+
+/* what is at the path, in memory of the returned value; NULL: nothing */
+
+static json_t *
+oidc_claims_walk(const oidc_str_t *flat, const oidc_str_t *names, size_t n,
+    const json_t **found)
+{
+    int          json;
+    size_t       i;
+    json_t      *root;
+    oidc_str_t   value;
+
+    *found = NULL;
+
+    if (!oidc_claims_entry(flat, &names[0], &value, &json)) {
+        return NULL;
+    }
+
+    root = json ? json_loadb((char *) value.data, value.len,
+                             JSON_REJECT_DUPLICATES|JSON_DECODE_ANY, NULL)
+                : json_stringn((char *) value.data, value.len);
+
+    *found = root;
+
+    for (i = 1; i < n; i++) {
+        *found = json_object_getn(*found, (char *) names[i].data,
+                                  names[i].len);
+    }
+
+    return root;
+}
+
+
+static int
+oidc_claims_entry(const oidc_str_t *flat, const oidc_str_t *name,
+    oidc_str_t *value, int *json)
+{
     size_t         nlen, vlen;
     const u_char  *p, *end;
 
@@ -116,6 +226,8 @@ oidc_claims_find(const oidc_str_t *flat, const oidc_str_t *name,
 
     while (end - p >= OIDC_CLAIMS_ENTRY) {
         nlen = ((size_t) p[0] << 8) | p[1];
+        *json = (nlen & OIDC_CLAIMS_JSON) != 0;
+        nlen &= ~(size_t) OIDC_CLAIMS_JSON;
         vlen = ((size_t) p[2] << 24) | ((size_t) p[3] << 16)
                | ((size_t) p[4] << 8) | p[5];
         p += OIDC_CLAIMS_ENTRY;
@@ -186,8 +298,8 @@ oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b, const char *name,
     const json_t *value)
 {
     u_char      head[OIDC_CLAIMS_ENTRY];
+    size_t      len;
     oidc_rc_t   rc;
-    oidc_buf_t  json;
     oidc_str_t  key, text;
 
     key.data = (u_char *) name;
@@ -199,32 +311,19 @@ oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b, const char *name,
         return OIDC_OK;
     }
 
-    if (json_is_string(value)) {
-        text.data = (u_char *) json_string_value(value);
-        text.len = json_string_length(value);
-
-    } else {
-        oidc_buf_init(&json, pool, 256);
-
-        if (json_dump_callback(value, oidc_claims_dump, &json,
-                               JSON_COMPACT|JSON_ENCODE_ANY)
-            != 0)
-        {
-            return OIDC_NOMEM;
-        }
-
-        rc = oidc_buf_done(&json, &text);
-        if (rc != OIDC_OK) {
-            return rc;
-        }
+    rc = oidc_claims_text(pool, value, &text);
+    if (rc != OIDC_OK) {
+        return rc;
     }
 
     if (!oidc_claims_text_ok(&text) || text.len > UINT32_MAX) {
         return OIDC_OK;
     }
 
-    head[0] = (u_char) (key.len >> 8);
-    head[1] = (u_char) key.len;
+    len = key.len | (json_is_string(value) ? 0 : OIDC_CLAIMS_JSON);
+
+    head[0] = (u_char) (len >> 8);
+    head[1] = (u_char) len;
     head[2] = (u_char) (text.len >> 24);
     head[3] = (u_char) (text.len >> 16);
     head[4] = (u_char) (text.len >> 8);
@@ -235,6 +334,32 @@ oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b, const char *name,
     oidc_buf_str(b, &text);
 
     return OIDC_OK;
+}
+
+
+/* a string as it is, in jansson's memory; anything else as compact JSON */
+
+static oidc_rc_t
+oidc_claims_text(oidc_pool_t *pool, const json_t *value, oidc_str_t *text)
+{
+    oidc_buf_t  json;
+
+    if (json_is_string(value)) {
+        text->data = (u_char *) json_string_value(value);
+        text->len = json_string_length(value);
+        return OIDC_OK;
+    }
+
+    oidc_buf_init(&json, pool, 256);
+
+    if (json_dump_callback(value, oidc_claims_dump, &json,
+                           JSON_COMPACT|JSON_ENCODE_ANY)
+        != 0)
+    {
+        return OIDC_NOMEM;
+    }
+
+    return oidc_buf_done(&json, text);
 }
 
 

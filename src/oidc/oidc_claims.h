@@ -35,6 +35,24 @@ oidc_rc_t oidc_claims_flatten(oidc_pool_t *pool, const json_t *id_token,
 int oidc_claims_find(const oidc_str_t *flat, const oidc_str_t *name,
     oidc_str_t *value);
 
+/*
+ * A member of a claim that is an object, by a path of n >= 1 names, of which
+ * the first is the claim: in the form of oidc_claims_find(), in the pool.  1,
+ * or 0 where there is none, it has a control character, or memory is short.
+ * Parses the one claim where n > 1.
+ */
+
+int oidc_claims_path(oidc_pool_t *pool, const oidc_str_t *flat,
+    const oidc_str_t *names, size_t n, oidc_str_t *value);
+
+/*
+ * 1 where what is at the path is the string "wanted", or an array that holds
+ * it.  A string that merely looks like such an array is none.
+ */
+
+int oidc_claims_has(const oidc_str_t *flat, const oidc_str_t *names, size_t n,
+    const oidc_str_t *wanted);
+
 /* 1 where the text has no C0, DEL or C1 control and is valid UTF-8 */
 
 int oidc_claims_text_ok(const oidc_str_t *text);

@@ -47,12 +47,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                == OIDC_OK);
 
     for (p = flat.data; p < flat.data + flat.len; /* void */) {
-        name.len = ((size_t) p[0] << 8) | p[1];
+        name.len = ((size_t) (p[0] & 0x7f) << 8) | p[1];
         name.data = (u_char *) p + 6;
 
         fuzz_check(oidc_claims_find(&flat, &name, &value));
         fuzz_check(value.data == name.data + name.len);
         fuzz_check(oidc_claims_text_ok(&name) && oidc_claims_text_ok(&value));
+
+        /* a string is what it is, and nothing but a string */
+
+        fuzz_check(oidc_claims_has(&flat, &name, 1, &value)
+                   == ((p[0] & 0x80) == 0));
 
         p = value.data + value.len;
     }

@@ -13,6 +13,8 @@
 
 
 static void test_flatten(void);
+static void test_path(void);
+static void test_has(void);
 static void test_merge(void);
 static void test_values(void);
 static void test_memory(void);
@@ -74,6 +76,8 @@ int
 main(void)
 {
     test_flatten();
+    test_path();
+    test_has();
     test_merge();
     test_values();
     test_memory();
@@ -215,6 +219,115 @@ test_values(void)
     strcpy(longer + 2 + 256, "\":\"v\"}");
     flat = flatten(longer, NULL);
     is_int(flat.len, 0, "S14: a name of 256");
+}
+
+
+/* a path as the tests write it: names separated by spaces */
+
+static size_t
+path(const char *text, oidc_str_t *names)
+{
+    size_t       n;
+    const char  *end;
+
+    for (n = 0; *text != '\0'; n++) {
+        end = strchr(text, ' ');
+        end = (end != NULL) ? end : text + strlen(text);
+
+        names[n].data = (u_char *) text;
+        names[n].len = end - text;
+
+        text = end + (*end == ' ');
+    }
+
+    return n;
+}
+
+
+static void
+is_at(const oidc_str_t *flat, const char *where, const char *expected,
+    const char *test)
+{
+    int         found;
+    size_t      n;
+    oidc_str_t  names[8], value;
+
+    n = path(where, names);
+    found = oidc_claims_path(tap_pool(), flat, names, n, &value);
+
+    if (expected == NULL) {
+        is_int(found, 0, test);
+
+    } else if (found) {
+        is_str(&value, expected, test);
+
+    } else {
+        fail("%s: nothing at %s", test, where);
+    }
+}
+
+
+static void
+test_path(void)
+{
+    oidc_str_t  flat;
+
+    flat = flatten("{\"s\":\"x\",\"fake\":\"{\\\"b\\\":1}\","
+                   "\"a\":{\"b\":{\"c\":\"d\",\"n\":null,\"l\":[1,\"2\"],"
+                   "\"bad\":\"x\\r\\ny\",\"t\":true},\"\":\"empty\"}}", NULL);
+
+    is_at(&flat, "s", "x", "S14: a path of one name");
+    is_at(&flat, "a b c", "d", "S14: a string far inside");
+    is_at(&flat, "a b t", "true", "S14: a boolean inside");
+    is_at(&flat, "a b l", "[1,\"2\"]", "S14: an array inside");
+    is_at(&flat, "a b bad", NULL, "B03: controls inside are left out");
+    is_at(&flat, "a b n", NULL, "S14: null is nothing");
+    is_at(&flat, "a b x", NULL, "S14: a member that is not there");
+    is_at(&flat, "a b c d", NULL, "S14: a string has no members");
+    is_at(&flat, "a b l 0", NULL, "S14: nor has an array");
+    is_at(&flat, "fake b", NULL, "B02: a string that looks like an object");
+    is_at(&flat, "x y", NULL, "S14: no such claim");
+}
+
+
+static void
+is_member(const oidc_str_t *flat, const char *where, const char *wanted,
+    int expected, const char *test)
+{
+    size_t      n;
+    oidc_str_t  names[8], value;
+
+    n = path(where, names);
+    value = tap_str(wanted);
+
+    is_int(oidc_claims_has(flat, names, n, &value), expected, test);
+}
+
+
+static void
+test_has(void)
+{
+    oidc_str_t  flat;
+
+    flat = flatten("{\"one\":\"admin\",\"words\":\"user admin\","
+                   "\"fake\":\"[\\\"admin\\\"]\",\"n\":5,\"e\":[],"
+                   "\"groups\":[\"staff\",\"admin\",7,[\"deep\"],null],"
+                   "\"realm_access\":{\"roles\":[\"a\",\"ops\"]}}", NULL);
+
+    is_member(&flat, "one", "admin", 1, "B02: a lone string");
+    is_member(&flat, "groups", "admin", 1, "B02: one of an array");
+    is_member(&flat, "groups", "staff", 1, "B02: the first of an array");
+    is_member(&flat, "realm_access roles", "ops", 1, "B02: nested");
+    is_member(&flat, "groups", "adm", 0, "B02: a part of a name");
+    is_member(&flat, "groups", "Admin", 0, "B02: case matters");
+    is_member(&flat, "groups", "7", 0, "B02: a number is no string");
+    is_member(&flat, "groups", "deep", 0, "B02: an array in the array");
+    is_member(&flat, "words", "admin", 0, "B02: a word of a string");
+    is_member(&flat, "fake", "admin", 0, "B02: a string like an array");
+    is_member(&flat, "n", "5", 0, "B02: a number");
+    is_member(&flat, "e", "", 0, "B02: an empty array");
+    is_member(&flat, "none", "", 0, "B02: no such claim");
+    is_member(&flat, "realm_access", "ops", 0, "B02: an object");
 }
 
 
