@@ -157,6 +157,22 @@ typedef struct {
 } ngx_http_oidc_srv_conf_t;
 
 
+/* one auth_oidc_require: all of its values, and the refusal */
+
+typedef struct {
+    ngx_array_t                 values;     /* of ngx_http_complex_value_t */
+    oidc_rc_t                   rc;
+} ngx_http_oidc_require_t;
+
+
+typedef struct {
+    ngx_str_t                   name;
+    u_char                     *lowcase;
+    ngx_uint_t                  hash;
+    ngx_http_complex_value_t    value;
+} ngx_http_oidc_header_t;
+
+
 typedef struct {
     ngx_http_oidc_provider_t   *provider;   /* NULL: off, or by value */
     ngx_http_complex_value_t   *value;      /* with variables, else NULL */
@@ -169,6 +185,8 @@ typedef struct {
     u_char                     *jwks_file;  /* where it says so */
     ngx_uint_t                  jwks_line;
     time_t                      jwks_max_age;
+    ngx_array_t                *require;    /* of require_t; NULL: none */
+    ngx_array_t                *headers;    /* of header_t; NULL: none */
 } ngx_http_oidc_loc_conf_t;
 
 
@@ -248,6 +266,7 @@ struct ngx_http_oidc_ctx_s {
 
     ngx_http_oidc_origin_t      origin;
     ngx_array_t                *cookies;    /* the lines, before stripping */
+    ngx_array_t                *headers;    /* of auth_oidc_header, sent */
     oidc_rc_t                   rc;         /* why the request was refused */
     ngx_str_t                   detail;     /* of it, fit for log and header */
     ngx_str_t                   args;       /* taken away from r->args */
@@ -420,6 +439,22 @@ ngx_uint_t ngx_http_oidc_cookies(ngx_http_request_t *r, ngx_uint_t i,
 
 ngx_int_t ngx_http_oidc_strip_cookies(ngx_http_request_t *r,
     ngx_http_oidc_srv_conf_t *scf);
+ngx_int_t ngx_http_oidc_remove_header(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
+
+/* ngx_http_oidc_header.c: auth_oidc_header, for whoever is behind */
+
+char *ngx_http_oidc_header_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_oidc_merge_headers(ngx_array_t **conf, ngx_array_t *prev);
+ngx_int_t ngx_http_oidc_scrub_headers(ngx_http_request_t *r);
+ngx_int_t ngx_http_oidc_send_headers(ngx_http_request_t *r);
+
+/* ngx_http_oidc_authorize.c: claims as conditions */
+
+char *ngx_http_oidc_claim_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_oidc_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+oidc_rc_t ngx_http_oidc_authorize(ngx_http_request_t *r);
 
 /* ngx_http_oidc_reply.c: every answer that we send ourselves */
 
@@ -493,6 +528,10 @@ ngx_int_t ngx_http_oidc_add_variables(ngx_conf_t *cf);
 /* 1 where the configuration, read to its end, has a variable of a token */
 
 ngx_uint_t ngx_http_oidc_token_variables(ngx_conf_t *cf);
+/* an empty value is none: "not found" lets map and proxy_set_header skip it */
+
+ngx_int_t ngx_http_oidc_var_set(ngx_http_variable_value_t *v,
+    const u_char *data, size_t len);
 
 
 #endif /* _NGX_HTTP_OIDC_H_INCLUDED_ */

@@ -118,6 +118,8 @@ ngx_http_oidc_create_loc_conf(ngx_conf_t *cf)
     lcf->off = NGX_CONF_UNSET;
     lcf->mode = NGX_CONF_UNSET_UINT;
     lcf->unauth_action = NGX_CONF_UNSET_UINT;
+    lcf->require = NGX_CONF_UNSET_PTR;
+    lcf->headers = NGX_CONF_UNSET_PTR;
 
     return lcf;
 }
@@ -139,6 +141,13 @@ ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_OIDC_MODE_REQUIRE);
     ngx_conf_merge_uint_value(conf->unauth_action, prev->unauth_action,
                               NGX_HTTP_OIDC_UNAUTH_AUTO);
+    ngx_conf_merge_ptr_value(conf->require, prev->require, NULL);
+
+    if (ngx_http_oidc_merge_headers(&conf->headers, prev->headers)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->base_url.data == NULL) {
         conf->base_url = prev->base_url;

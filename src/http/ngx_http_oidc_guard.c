@@ -16,6 +16,8 @@
 #include "ngx_http_oidc.h"
 
 
+static ngx_int_t ngx_http_oidc_permit(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 static ngx_uint_t ngx_http_oidc_is_off(ngx_http_request_t *r,
     ngx_http_oidc_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_oidc_accepts_html(ngx_table_elt_t *accept);
@@ -61,6 +63,8 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
 
     if (ctx->authenticated) {
         return NGX_OK;
+    if (ctx->authenticated || lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) {
+        return ngx_http_oidc_permit(r, ctx);
     }
 
     if (ctx->refused) {
@@ -92,6 +96,33 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
     oidc_return_path(&r->unparsed_uri, &return_to);
 
     return ngx_http_oidc_login(r, ctx, &return_to);
+}
+
+
+/* whoever it is: may they? */
+
+static ngx_int_t
+ngx_http_oidc_permit(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    oidc_rc_t  rc;
+
+    rc = ngx_http_oidc_authorize(r);
+
+    if (rc == OIDC_REQUIRED_401) {
+        ctx->rc = rc;
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "oidc: request refused: %s (%s)", oidc_rc_name(rc),
+                      oidc_rc_text(rc));
+
+        return ngx_http_oidc_unauthorized(r, ctx);
+    }
+
+    if (rc != OIDC_OK) {
+        return ngx_http_oidc_refuse(r, ctx, rc);
+    }
+
+    return ctx->authenticated ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -156,14 +187,11 @@ ngx_http_oidc_endpoint(ngx_http_request_t *r)
 {
     ngx_http_oidc_ctx_t  *ctx;
 
-    if (r != r->main) {
-        return NGX_DECLINED;
-    }
-
     ctx = ngx_http_oidc_get_ctx(r);
 
-    if (ctx == NULL || ctx->own == NULL) {
-        return NGX_DECLINED;
+    if (r != r->main || ctx == NULL || ctx->own == NULL) {
+        return (ngx_http_oidc_send_headers(r) == NGX_OK)
+               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     switch (ctx->own->kind) {

@@ -100,6 +100,10 @@ ngx_http_oidc_identify(ngx_http_request_t *r)
 
     scf = ngx_http_get_module_srv_conf(r, ngx_http_oidc_module);
 
+    if (ngx_http_oidc_scrub_headers(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (r != r->main || scf->own.nelts == 0) {
         return NGX_DECLINED;
     }

@@ -39,6 +39,8 @@ static const struct {
 } ngx_http_oidc_pages[] = {
     { 400, "Login not completed", "This login has ended or was begun elsewhere."
       " Please open the page again.", "bad_request" },
+    { 401, "Login required", "This needs a login that may do it.",
+      "unauthorized" },
     { 403, "Access denied", "You may not do this.", "forbidden" },
     { 405, "Method not allowed", "This address does not take such a request.",
       "method_not_allowed" },

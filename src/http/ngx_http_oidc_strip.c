@@ -16,8 +16,6 @@
 
 
 static ngx_array_t *ngx_http_oidc_save_cookies(ngx_http_request_t *r);
-static ngx_int_t ngx_http_oidc_remove_header(ngx_http_request_t *r,
-    ngx_table_elt_t *h);
 
 
 /*
@@ -128,7 +126,7 @@ ngx_http_oidc_save_cookies(ngx_http_request_t *r)
  * room for as many as the last part has.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_oidc_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h)
 {
     ngx_uint_t        i;

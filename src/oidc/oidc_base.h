@@ -235,6 +235,10 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "session store unavailable")                                            \
     X(OIDC_SPENT_FULL,       "spent_states_full",    503,                     \
       "table of spent states is full")                                        \
+    X(OIDC_REQUIRED,         "requirement",          403,                     \
+      "auth_oidc_require is not met")                                         \
+    X(OIDC_REQUIRED_401,     "requirement_401",      401,                     \
+      "auth_oidc_require with error=401 is not met")                          \
     X(OIDC_NO_PROVIDER,      "no_provider",          500,                     \
       "auth_oidc names no provider")                                          \
     X(OIDC_CRYPTO,           "crypto",               500,                     \
