@@ -528,6 +528,7 @@ ngx_int_t ngx_http_oidc_add_variables(ngx_conf_t *cf);
 /* 1 where the configuration, read to its end, has a variable of a token */
 
 ngx_uint_t ngx_http_oidc_token_variables(ngx_conf_t *cf);
+
 /* an empty value is none: "not found" lets map and proxy_set_header skip it */
 
 ngx_int_t ngx_http_oidc_var_set(ngx_http_variable_value_t *v,

@@ -55,15 +55,10 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
                                             : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY
-        && (!ctx->unavailable || ctx->refused))
+    if (ctx->authenticated
+        || (lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY
+            && (!ctx->unavailable || ctx->refused)))
     {
-        return NGX_DECLINED;
-    }
-
-    if (ctx->authenticated) {
-        return NGX_OK;
-    if (ctx->authenticated || lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) {
         return ngx_http_oidc_permit(r, ctx);
     }
 

@@ -150,9 +150,6 @@ ngx_http_oidc_token_variables(ngx_conf_t *cf)
 }
 
 
-/* an empty value is none: "not found" lets map and proxy_set_header skip it */
-
-static ngx_int_t
 ngx_int_t
 ngx_http_oidc_var_set(ngx_http_variable_value_t *v, const u_char *data,
     size_t len)
