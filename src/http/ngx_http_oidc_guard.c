@@ -99,7 +99,8 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_oidc_permit(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    oidc_rc_t  rc;
+    oidc_rc_t                  rc;
+    ngx_http_oidc_loc_conf_t  *lcf;
 
     rc = ngx_http_oidc_authorize(r);
 
@@ -117,7 +118,9 @@ ngx_http_oidc_permit(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return ngx_http_oidc_refuse(r, ctx, rc);
     }
 
-    return ctx->authenticated ? NGX_OK : NGX_DECLINED;
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_oidc_module);
+
+    return (lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) ? NGX_DECLINED : NGX_OK;
 }
 
 
