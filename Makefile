@@ -121,7 +121,7 @@ clean:  ## remove what was built, keep what was downloaded
 
 .PHONY: distclean
 distclean:  ## remove everything that is not in the repository
-	rm -rf build t/browser/node_modules
+	rm -rf build t/browser/node_modules t/provider/node_modules
 
 .PHONY: help
 help:  ## this list
