@@ -185,6 +185,8 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "at_hash does not match the access token")                              \
     X(OIDC_CLAIM_EVENTS,     "claim_events",         502,                     \
       "events says that this is no ID token")                                 \
+    X(OIDC_CLAIM_AUTH_TIME,  "claim_auth_time",      502,                     \
+      "auth_time is not that of the login")                                   \
     X(OIDC_CLAIM_TYPE,       "claim_type",           502,                     \
       "a claim has the wrong type")                                           \
     /* bearer tokens */                                                       \

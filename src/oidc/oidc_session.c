@@ -72,7 +72,7 @@ oidc_session_seal(oidc_pool_t *pool, const oidc_handle_keys_t *keys,
 
     p = record->data;
 
-    p[0] = OIDC_SESSION_VERSION_1;
+    p[0] = OIDC_SESSION_VERSION_2;
     p[1] = p[2] = p[3] = 0;
     p[4] = (u_char) (len >> 24);
     p[5] = (u_char) (len >> 16);
@@ -142,6 +142,9 @@ oidc_session_open(oidc_pool_t *pool, const oidc_handle_keys_t *keys,
     if (!oidc_session_get_time(&plain, &session->created)
         || !oidc_session_get_time(&plain, &session->expires)
         || !oidc_session_get_time(&plain, &session->access_expires)
+        || !oidc_session_get_time(&plain, &session->refresh_at)
+        || !oidc_session_get_time(&plain, &session->refresh_sent)
+        || !oidc_session_get_time(&plain, &session->userinfo_at)
         || !oidc_session_get_str(&plain, &session->provider)
         || !oidc_session_get_str(&plain, &session->sid)
         || !oidc_session_get_str(&plain, &session->claims)
@@ -197,6 +200,7 @@ oidc_session_tokens(oidc_pool_t *pool, const oidc_handle_keys_t *keys,
         || !oidc_session_get_str(&plain, &tokens->access_token)
         || !oidc_session_get_str(&plain, &tokens->refresh_token)
         || !oidc_session_get_str(&plain, &tokens->userinfo)
+        || !oidc_session_get_str(&plain, &tokens->claims)
         || plain.len != 0)
     {
         memset(tokens, 0, sizeof(oidc_tokens_t));
@@ -215,12 +219,15 @@ oidc_session_head(oidc_pool_t *pool, const oidc_session_t *session,
     oidc_rc_t   rc;
     oidc_buf_t  b;
 
-    oidc_buf_init(&b, pool, 3 * 8 + 3 * 4 + session->provider.len
+    oidc_buf_init(&b, pool, 6 * 8 + 3 * 4 + session->provider.len
                             + session->sid.len + session->claims.len);
 
     oidc_session_put_time(&b, session->created);
     oidc_session_put_time(&b, session->expires);
     oidc_session_put_time(&b, session->access_expires);
+    oidc_session_put_time(&b, session->refresh_at);
+    oidc_session_put_time(&b, session->refresh_sent);
+    oidc_session_put_time(&b, session->userinfo_at);
 
     rc = oidc_session_put_str(&b, &session->provider);
 
@@ -243,10 +250,10 @@ oidc_session_tail(oidc_pool_t *pool, const oidc_tokens_t *tokens,
     oidc_rc_t   rc;
     oidc_buf_t  b;
 
-    oidc_buf_init(&b, pool, 4 * 4 + tokens->id_token.len
+    oidc_buf_init(&b, pool, 5 * 4 + tokens->id_token.len
                             + tokens->access_token.len
                             + tokens->refresh_token.len
-                            + tokens->userinfo.len);
+                            + tokens->userinfo.len + tokens->claims.len);
 
     rc = oidc_session_put_str(&b, &tokens->id_token);
 
@@ -260,6 +267,10 @@ oidc_session_tail(oidc_pool_t *pool, const oidc_tokens_t *tokens,
 
     if (rc == OIDC_OK) {
         rc = oidc_session_put_str(&b, &tokens->userinfo);
+    }
+
+    if (rc == OIDC_OK) {
+        rc = oidc_session_put_str(&b, &tokens->claims);
     }
 
     return (rc == OIDC_OK) ? oidc_buf_done(&b, plain) : rc;
@@ -279,7 +290,7 @@ oidc_session_prefix(const oidc_str_t *record, oidc_str_t *head)
         return OIDC_SEAL;
     }
 
-    if (p[0] != OIDC_SESSION_VERSION_1) {
+    if (p[0] != OIDC_SESSION_VERSION_2) {
         return OIDC_SESSION_VERSION;
     }
 

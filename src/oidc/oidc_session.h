@@ -8,11 +8,11 @@
  * A session as it lies in a store: a versioned head that every request opens,
  * and the tokens, sealed apart and opened only when asked for.
  *
- *   0   version (1)
+ *   0   version (2)
  *   1   reserved, zero
  *   4   length of the sealed head, big endian
- *   8   sealed head: created, expires, access_expires, provider, sid, claims
- *   ... sealed tokens: ID, access and refresh token, userinfo
+ *   8   sealed head: the times and strings of oidc_session_t, in its order
+ *   ... sealed tokens: the strings of oidc_tokens_t, in its order
  */
 
 
@@ -25,7 +25,7 @@
 #include "oidc_token.h"
 
 
-#define OIDC_SESSION_VERSION_1  1
+#define OIDC_SESSION_VERSION_2  2
 #define OIDC_SESSION_PREFIX     8
 
 /* how a record begins differs with each sealing: prefix, seal version, nonce */
@@ -37,6 +37,9 @@ typedef struct {
     int64_t       created;          /* seconds since 1970, as all here */
     int64_t       expires;          /* absolute */
     int64_t       access_expires;   /* of the access token; 0: not known */
+    int64_t       refresh_at;       /* when it is to be refreshed; 0: never */
+    int64_t       refresh_sent;     /* no answer has come since; 0: none due */
+    int64_t       userinfo_at;      /* of the last answer; 0: never asked */
     oidc_str_t    provider;         /* whose session it is */
     oidc_str_t    sid;              /* the provider's, or empty */
     oidc_str_t    claims;           /* of oidc_claims_flatten() */

@@ -22,6 +22,7 @@ typedef struct {
     oidc_str_t    access_token;
     oidc_str_t    refresh_token;    /* empty: none */
     oidc_str_t    userinfo;         /* JSON text, filled by the caller */
+    oidc_str_t    claims;           /* likewise, of the ID token */
     int64_t       expires_in;       /* seconds, saturated; -1: not said */
 } oidc_tokens_t;
 

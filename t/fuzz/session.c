@@ -46,6 +46,7 @@ open_record(const oidc_str_t *record)
         fuzz_touch(&t.access_token);
         fuzz_touch(&t.refresh_token);
         fuzz_touch(&t.userinfo);
+        fuzz_touch(&t.claims);
     }
 }
 
@@ -65,7 +66,7 @@ seal(const oidc_str_t *head, const oidc_str_t *tokens)
     record.data = p = fuzz_alloc(NULL, record.len);
 
     memset(p, 0, 8);
-    p[0] = OIDC_SESSION_VERSION_1;
+    p[0] = OIDC_SESSION_VERSION_2;
     p[4] = (u_char) (len >> 24);
     p[5] = (u_char) (len >> 16);
     p[6] = (u_char) (len >> 8);

@@ -65,6 +65,9 @@ seal(oidc_session_t *s, oidc_tokens_t *t, oidc_str_t *record, size_t *head_len)
     s->created = 1000;
     s->expires = ((int64_t) 1 << 40) + 5;
     s->access_expires = -7;
+    s->refresh_at = 8;
+    s->refresh_sent = 9;
+    s->userinfo_at = 10;
     s->provider = tap_str("idp");
     s->sid = tap_str("SID");
     s->claims = tap_str("CLAIMS");
@@ -72,6 +75,7 @@ seal(oidc_session_t *s, oidc_tokens_t *t, oidc_str_t *record, size_t *head_len)
     t->id_token = tap_str("a.b.c");
     t->access_token = tap_str("at");
     t->userinfo = tap_str("{}");
+    t->claims = tap_str("{\"sub\":1}");
 
     return oidc_session_seal(tap_pool(), &keys, s, t, oidc_random, record,
                              head_len);
@@ -87,13 +91,16 @@ test_round_trip(void)
     oidc_tokens_t    t, tokens;
 
     is_rc(seal(&s, &t, &record, &head_len), OIDC_OK, "S04: sealed");
-    is_mem(record.data, 6, "\1\0\0\0\0\0", 6, "O09: the version in front");
+    is_mem(record.data, 6, "\2\0\0\0\0\0", 6, "O09: the version in front");
 
     is_rc(oidc_session_open(tap_pool(), &keys, &record, 1000, &got), OIDC_OK,
           "S04: opened");
     is_int(got.created, 1000, "S05: created");
     is_int(got.expires, s.expires, "S05 V04: expires, beyond 2038");
     is_int(got.access_expires, -7, "S10: of the access token");
+    is_int(got.refresh_at, 8, "S10: when to refresh");
+    is_int(got.refresh_sent, 9, "S10: that it was asked");
+    is_int(got.userinfo_at, 10, "UI-10: when userinfo was");
     is_str(&got.provider, "idp", "F22: provider");
     is_str(&got.sid, "SID", "ID-21: sid");
     is_str(&got.claims, "CLAIMS", "S14: claims");
@@ -104,6 +111,7 @@ test_round_trip(void)
     is_str(&tokens.access_token, "at", "S04: access token");
     is_int(tokens.refresh_token.len, 0, "S04: no refresh token");
     is_str(&tokens.userinfo, "{}", "S04: userinfo");
+    is_str(&tokens.claims, "{\"sub\":1}", "V15: the ID token's claims");
     is_int(tokens.expires_in, -1, "S04: how long it was is not kept");
 
     head = record;
@@ -188,12 +196,12 @@ test_bent(void)
 
     is_int(n, 0, "O09 B05: cut anywhere");
 
-    record.data[0] = 2;
+    record.data[0] = 1;
     is_rc(oidc_session_open(tap_pool(), &keys, &record, 0, &got),
-          OIDC_SESSION_VERSION, "O09: another version");
+          OIDC_SESSION_VERSION, "O09: the version before");
     is_rc(oidc_session_tokens(tap_pool(), &keys, &record, &gott),
           OIDC_SESSION_VERSION, "O09: for the tokens too");
-    record.data[0] = 1;
+    record.data[0] = 2;
 
     record.data[2] = 1;
     is_rc(oidc_session_open(tap_pool(), &keys, &record, 0, &got), OIDC_SEAL,
@@ -266,7 +274,7 @@ forge(const char *head, size_t head_len, const char *tail, size_t tail_len)
     record.data = p = tap_alloc(&tap, record.len);
 
     memset(p, 0, 8);
-    p[0] = 1;
+    p[0] = 2;
     p[6] = (u_char) (len >> 8);
     p[7] = (u_char) len;
 
@@ -290,7 +298,8 @@ forge(const char *head, size_t head_len, const char *tail, size_t tail_len)
 }
 
 
-#define TIMES    "\0\0\0\0\0\0\0\1" "\0\0\0\0\0\0\0\2" "\0\0\0\0\0\0\0\0"
+#define TIME     "\0\0\0\0\0\0\0\2"
+#define TIMES    TIME TIME TIME TIME TIME TIME
 #define NOTHING  "\0\0\0\0"
 
 
@@ -320,7 +329,7 @@ open_tail(const char *tail, size_t len)
     oidc_str_t     record;
     oidc_tokens_t  t;
 
-    record = forge(TIMES, 24, tail, len);
+    record = forge(TIMES, 48, tail, len);
 
     rc = oidc_session_tokens(tap_pool(), &keys, &record, &t);
 
@@ -352,13 +361,13 @@ test_inside(void)
     is_rc(head("\0\0\0\0"), OIDC_SEAL, "O09: half a time");
     is_rc(head(TIMES), OIDC_SEAL, "O09: times alone");
 
-    is_rc(tail(NOTHING NOTHING NOTHING NOTHING), OIDC_OK,
+    is_rc(tail(NOTHING NOTHING NOTHING NOTHING NOTHING), OIDC_OK,
           "O09: no tokens at all");
-    is_rc(tail(NOTHING NOTHING NOTHING NOTHING "x"), OIDC_SEAL,
+    is_rc(tail(NOTHING NOTHING NOTHING NOTHING NOTHING "x"), OIDC_SEAL,
           "O09: something behind them");
-    is_rc(tail(NOTHING NOTHING NOTHING), OIDC_SEAL, "O09: one missing");
-    is_rc(tail(NOTHING NOTHING NOTHING "\x7f\xff\xff\xff"), OIDC_SEAL,
-          "O09: userinfo of 2 GiB");
+    is_rc(tail(NOTHING NOTHING NOTHING NOTHING), OIDC_SEAL, "O09: one missing");
+    is_rc(tail(NOTHING NOTHING NOTHING NOTHING "\x7f\xff\xff\xff"), OIDC_SEAL,
+          "O09: claims of 2 GiB");
     is_rc(tail(""), OIDC_SEAL, "O09: nothing sealed");
 }
 
