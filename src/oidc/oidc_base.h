@@ -180,13 +180,19 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
     X(OIDC_CLAIM_NBF,        "claim_nbf",            502,                     \
       "nbf malformed or in the future")                                       \
     X(OIDC_CLAIM_NONCE,      "claim_nonce",          502,                     \
-      "nonce missing or not ours")                                            \
+      "nonce missing or not ours, or in a logout token")                      \
     X(OIDC_CLAIM_AT_HASH,    "claim_at_hash",        502,                     \
       "at_hash does not match the access token")                              \
     X(OIDC_CLAIM_EVENTS,     "claim_events",         502,                     \
-      "events says that this is no ID token")                                 \
+      "events says that this is another kind of token")                       \
     X(OIDC_CLAIM_AUTH_TIME,  "claim_auth_time",      502,                     \
       "auth_time is not that of the login")                                   \
+    X(OIDC_CLAIM_JTI,        "claim_jti",            400,                     \
+      "jti missing, empty or too long")                                       \
+    X(OIDC_CLAIM_SUBJECT,    "claim_subject",        400,                     \
+      "neither sub nor sid, or sid empty")                                    \
+    X(OIDC_LOGOUT_REPLAY,    "logout_replay",        400,                     \
+      "logout token was used before")                                         \
     X(OIDC_CLAIM_TYPE,       "claim_type",           502,                     \
       "a claim has the wrong type")                                           \
     /* bearer tokens */                                                       \

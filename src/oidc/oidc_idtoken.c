@@ -34,14 +34,12 @@ typedef struct {
     const char             *name;
     int                   (*ok)(const oidc_claim_ctx_t *ctx, const char *name);
     oidc_rc_t               reason;
-    unsigned                userinfo:1;    /* also there, where present */
+    unsigned                always;     /* in what, absent or not */
+    unsigned                present;    /* in what, where it is there */
 } oidc_claim_check_t;
 
 
-static oidc_rc_t oidc_claims_verify(oidc_pool_t *pool,
-    const oidc_str_t *token, const oidc_expect_t *expect, unsigned algs,
-    int userinfo, json_t **claims);
-static oidc_rc_t oidc_claims_check(const oidc_claim_ctx_t *ctx, int userinfo);
+static oidc_rc_t oidc_claims_check(const oidc_claim_ctx_t *ctx, unsigned is);
 static int oidc_claim_iss(const oidc_claim_ctx_t *ctx, const char *name);
 static int oidc_claim_aud(const oidc_claim_ctx_t *ctx, const char *name);
 static int oidc_claim_trusted(const oidc_expect_t *expect,
@@ -59,21 +57,30 @@ static int oidc_claim_time(const oidc_claim_ctx_t *ctx, const char *name);
 static int64_t oidc_claim_skew(const oidc_expect_t *expect);
 
 
+#define ID    OIDC_IS_ID_TOKEN
+#define INFO  OIDC_IS_USERINFO
+#define OUT   OIDC_IS_LOGOUT
+
 static const oidc_claim_check_t  oidc_claim_checks[] = {
-    { "iss",       oidc_claim_iss,     OIDC_CLAIM_ISS,     1 },
-    { "aud",       oidc_claim_aud,     OIDC_CLAIM_AUD,     1 },
-    { "azp",       oidc_claim_azp,     OIDC_CLAIM_AZP,     0 },
-    { "events",    oidc_claim_absent,  OIDC_CLAIM_EVENTS,  1 },
-    { "sub",       oidc_claim_sub,     OIDC_CLAIM_SUB,     1 },
-    { "exp",       oidc_claim_exp,     OIDC_CLAIM_EXP,     1 },
-    { "iat",       oidc_claim_iat,     OIDC_CLAIM_IAT,     0 },
-    { "nbf",       oidc_claim_nbf,     OIDC_CLAIM_NBF,     1 },
-    { "nonce",     oidc_claim_nonce,   OIDC_CLAIM_NONCE,   0 },
-    { "at_hash",   oidc_claim_at_hash, OIDC_CLAIM_AT_HASH, 0 },
-    { "sid",       oidc_claim_string,  OIDC_CLAIM_TYPE,    0 },
-    { "auth_time", oidc_claim_time,    OIDC_CLAIM_TYPE,    0 },
-    { NULL,        NULL,               OIDC_OK,            0 }
+    { "iss",       oidc_claim_iss,     OIDC_CLAIM_ISS,     ID|OUT, INFO },
+    { "aud",       oidc_claim_aud,     OIDC_CLAIM_AUD,     ID|OUT, INFO },
+    { "azp",       oidc_claim_azp,     OIDC_CLAIM_AZP,     ID,     OUT },
+    { "events",    oidc_claim_absent,  OIDC_CLAIM_EVENTS,  ID,     INFO },
+    { "sub",       oidc_claim_sub,     OIDC_CLAIM_SUB,     ID,     INFO|OUT },
+    { "exp",       oidc_claim_exp,     OIDC_CLAIM_EXP,     ID,     INFO|OUT },
+    { "iat",       oidc_claim_iat,     OIDC_CLAIM_IAT,     ID|OUT, 0 },
+    { "nbf",       oidc_claim_nbf,     OIDC_CLAIM_NBF,     ID,     INFO|OUT },
+    { "nonce",     oidc_claim_nonce,   OIDC_CLAIM_NONCE,   ID,     0 },
+    { "nonce",     oidc_claim_absent,  OIDC_CLAIM_NONCE,   OUT,    0 },
+    { "at_hash",   oidc_claim_at_hash, OIDC_CLAIM_AT_HASH, ID,     0 },
+    { "sid",       oidc_claim_string,  OIDC_CLAIM_TYPE,    ID|OUT, 0 },
+    { "auth_time", oidc_claim_time,    OIDC_CLAIM_TYPE,    ID,     0 },
+    { NULL,        NULL,               OIDC_OK,            0,      0 }
 };
+
+#undef ID
+#undef INFO
+#undef OUT
 
 
 static const char *const  oidc_idtoken_typs[] = { "JWT", NULL };
@@ -83,7 +90,13 @@ oidc_rc_t
 oidc_id_token_check(oidc_pool_t *pool, const oidc_str_t *token,
     const oidc_expect_t *expect, json_t **claims)
 {
-    return oidc_claims_verify(pool, token, expect, expect->algs, 0, claims);
+    oidc_token_kind_t  kind;
+
+    kind.is = OIDC_IS_ID_TOKEN;
+    kind.algs = expect->algs;
+    kind.typs = oidc_idtoken_typs;
+
+    return oidc_token_claims(pool, token, expect, &kind, claims);
 }
 
 
@@ -92,16 +105,19 @@ oidc_userinfo_check(oidc_pool_t *pool, const oidc_str_t *content_type,
     const oidc_str_t *body, const oidc_expect_t *expect, unsigned jwt_algs,
     const oidc_str_t *sub, json_t **claims)
 {
-    json_t      *answer;
-    oidc_rc_t    rc;
-    oidc_str_t   value;
+    json_t             *answer;
+    oidc_rc_t           rc;
+    oidc_str_t          value;
+    oidc_token_kind_t   kind;
 
     answer = NULL;
 
     if (oidc_content_type_is(content_type, "application/jwt")) {
-        rc = oidc_claims_verify(pool, body, expect,
-                                expect->algs ? expect->algs : jwt_algs, 1,
-                                &answer);
+        kind.is = OIDC_IS_USERINFO;
+        kind.algs = expect->algs ? expect->algs : jwt_algs;
+        kind.typs = oidc_idtoken_typs;
+
+        rc = oidc_token_claims(pool, body, expect, &kind, &answer);
 
     } else if (oidc_content_type_is(content_type, "application/json")
                && expect->algs == 0)
@@ -130,9 +146,10 @@ oidc_userinfo_check(oidc_pool_t *pool, const oidc_str_t *content_type,
 }
 
 
-static oidc_rc_t
-oidc_claims_verify(oidc_pool_t *pool, const oidc_str_t *token,
-    const oidc_expect_t *expect, unsigned algs, int userinfo, json_t **claims)
+oidc_rc_t
+oidc_token_claims(oidc_pool_t *pool, const oidc_str_t *token,
+    const oidc_expect_t *expect, const oidc_token_kind_t *kind,
+    json_t **claims)
 {
     json_t              *payload;
     oidc_rc_t            rc;
@@ -142,10 +159,10 @@ oidc_claims_verify(oidc_pool_t *pool, const oidc_str_t *token,
 
     memset(&policy, 0, sizeof(oidc_jws_policy_t));
 
-    policy.algs = algs;
+    policy.algs = kind->algs;
     policy.jwks = expect->jwks;
     policy.secret = expect->secret;
-    policy.typs = oidc_idtoken_typs;
+    policy.typs = kind->typs;
 
     rc = oidc_jws_verify(pool, token, &policy, &jws);
     if (rc != OIDC_OK) {
@@ -163,7 +180,7 @@ oidc_claims_verify(oidc_pool_t *pool, const oidc_str_t *token,
     ctx.claims = payload;
     ctx.alg = jws.alg;
 
-    rc = oidc_claims_check(&ctx, userinfo);
+    rc = oidc_claims_check(&ctx, kind->is);
 
     if (rc != OIDC_OK) {
         json_decref(payload);
@@ -179,14 +196,14 @@ oidc_claims_verify(oidc_pool_t *pool, const oidc_str_t *token,
 /* userinfo need not say who it is from and for, but may not say it wrongly */
 
 static oidc_rc_t
-oidc_claims_check(const oidc_claim_ctx_t *ctx, int userinfo)
+oidc_claims_check(const oidc_claim_ctx_t *ctx, unsigned is)
 {
     const oidc_claim_check_t  *check;
 
     for (check = oidc_claim_checks; check->name != NULL; check++) {
 
-        if (userinfo
-            && (!check->userinfo
+        if (!(check->always & is)
+            && (!(check->present & is)
                 || json_object_get(ctx->claims, check->name) == NULL))
         {
             continue;

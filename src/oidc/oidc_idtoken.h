@@ -41,10 +41,31 @@ typedef struct {
 } oidc_expect_t;
 
 
+/* what a token is; a claim that one must have may be left out of another */
+
+#define OIDC_IS_ID_TOKEN  0x01
+#define OIDC_IS_USERINFO  0x02
+#define OIDC_IS_LOGOUT    0x04
+
+
 /*
- * *claims belongs to the caller (json_decref()); set with OIDC_OK only.
- * OIDC_JWS_KID asks for a refresh of the keys and another try.
+ * Signature and claims of a token of this kind, whose algorithms are "algs"
+ * and whose typ, where it has one, is on the list.  *claims belongs to the
+ * caller (json_decref()); set with OIDC_OK only.  OIDC_JWS_KID asks for a
+ * refresh of the keys and another try.
  */
+
+typedef struct {
+    unsigned             is;
+    unsigned             algs;
+    const char *const   *typs;
+} oidc_token_kind_t;
+
+oidc_rc_t oidc_token_claims(oidc_pool_t *pool, const oidc_str_t *token,
+    const oidc_expect_t *expect, const oidc_token_kind_t *kind,
+    json_t **claims);
+
+/* *claims and OIDC_JWS_KID as above */
 
 oidc_rc_t oidc_id_token_check(oidc_pool_t *pool, const oidc_str_t *token,
     const oidc_expect_t *expect, json_t **claims);

@@ -19,6 +19,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -148,6 +149,39 @@ oidc_derive(const oidc_str_t *secret, const char *label,
     }
 
     return OIDC_OK;
+}
+
+
+oidc_rc_t
+oidc_index_name(const u_char key[OIDC_KEY_LEN], const char *kind,
+    const oidc_str_t *realm, const oidc_str_t *value, u_char out[32])
+{
+    int         ok;
+    u_char      part[3][32], secret[OIDC_KEY_LEN];
+    oidc_rc_t   rc;
+    oidc_str_t  master;
+
+    master.len = OIDC_KEY_LEN;
+    master.data = (u_char *) key;
+
+    rc = oidc_derive(&master, "oidc index", secret);
+    if (rc != OIDC_OK) {
+        return rc;
+    }
+
+    /* each part as its hash: no three of them read as another three */
+
+    ok = oidc_digest(oidc_crypto.sha256, kind, strlen(kind), part[0])
+         && oidc_digest(oidc_crypto.sha256, realm->data, realm->len, part[1])
+         && oidc_digest(oidc_crypto.sha256, value->data, value->len, part[2])
+         && HMAC(oidc_crypto.sha256_md, secret, OIDC_KEY_LEN, part[0],
+                 sizeof(part), out, NULL)
+            != NULL;
+
+    oidc_wipe(secret, sizeof(secret));
+    ERR_clear_error();
+
+    return ok ? OIDC_OK : OIDC_CRYPTO;
 }
 
 

@@ -61,6 +61,15 @@ oidc_rc_t oidc_sha256(const void *data, size_t len, u_char out[32]);
 oidc_rc_t oidc_derive(const oidc_str_t *secret, const char *label,
     u_char out[OIDC_KEY_LEN]);
 
+/*
+ * The name under which a store finds the sessions of a "sid" or a "sub": an
+ * HMAC-SHA256 of kind, realm and value under a key that is derived from this
+ * one, so that who reads the store learns neither, nor can try a list of them.
+ */
+
+oidc_rc_t oidc_index_name(const u_char key[OIDC_KEY_LEN], const char *kind,
+    const oidc_str_t *realm, const oidc_str_t *value, u_char out[32]);
+
 oidc_rc_t oidc_handle_keys(const u_char handle[OIDC_HANDLE_LEN],
     oidc_handle_keys_t *keys);
 

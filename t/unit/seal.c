@@ -19,6 +19,7 @@
 
 static void test_known(void);
 static void test_derive(void);
+static void test_index(void);
 static void test_handle(void);
 static void test_gcm_known(void);
 static void test_round(void);
@@ -55,6 +56,7 @@ main(void)
 
     test_known();
     test_derive();
+    test_index();
     test_handle();
     test_gcm_known();
     test_round();
@@ -119,6 +121,56 @@ test_derive(void)
           "S04 a secret of 15 bytes is refused");
     secret.len = 16;
     is_rc(oidc_derive(&secret, "login", out), OIDC_OK, "S04 16 are enough");
+}
+
+
+/* whoever can count the parts otherwise would have another name */
+
+static void
+test_index(void)
+{
+    size_t      i, n;
+    u_char      out[5][32], again[32];
+    oidc_str_t  realm, value;
+
+    static const struct {
+        const char  *kind;
+        const char  *realm;
+        const char  *value;
+    } names[] = {
+        { "sid", "realm", "value" },
+        { "sub", "realm", "value" },
+        { "sid", "realmv", "alue" },
+        { "sid", "realm2", "value" },
+        { "sid", "realm", "value2" },
+    };
+
+    for (i = 0; i < 5; i++) {
+        realm = tap_str(names[i].realm);
+        value = tap_str(names[i].value);
+
+        is_rc(oidc_index_name(key, names[i].kind, &realm, &value, out[i]),
+              OIDC_OK, "S04 a name of an index");
+
+        for (n = 0; n < i; n++) {
+            ok(memcmp(out[n], out[i], 32) != 0, "S04 another one");
+        }
+    }
+
+    realm = tap_str("realm");
+    value = tap_str("value");
+
+    (void) oidc_index_name(key, "sid", &realm, &value, again);
+    is_mem(again, 32, out[0], 32, "S13 the same again");
+
+    key[0] ^= 1;
+    (void) oidc_index_name(key, "sid", &realm, &value, again);
+    ok(memcmp(again, out[0], 32) != 0, "S04 another key, another name");
+    key[0] ^= 1;
+
+    value.len = 0;
+    is_rc(oidc_index_name(key, "sid", &realm, &value, again), OIDC_OK,
+          "S13 of nothing");
 }
 
 
