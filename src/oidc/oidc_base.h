@@ -243,6 +243,12 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "session store unavailable")                                            \
     X(OIDC_SPENT_FULL,       "spent_states_full",    503,                     \
       "table of spent states is full")                                        \
+    X(OIDC_ACR,              "acr",                  403,                     \
+      "acr is none of acr_values")                                            \
+    X(OIDC_AUTH_TIME,        "auth_time",            403,                     \
+      "auth_time is missing or longer ago than max_age")                      \
+    X(OIDC_ESSENTIAL,        "essential_claim",      403,                     \
+      "a claim asked for as essential is missing or has another value")       \
     X(OIDC_REQUIRED,         "requirement",          403,                     \
       "auth_oidc_require is not met")                                         \
     X(OIDC_REQUIRED_401,     "requirement_401",      401,                     \

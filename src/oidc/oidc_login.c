@@ -8,7 +8,9 @@
  * A login on its way, from and to a cookie:
  *
  *     value  = time "." base64url(sealed)        time in 8 to 15 hex digits
- *     sealed = provider length (1)  seed (32)  provider  return target
+ *     sealed = flags (1)  provider length (1)  acr length (1)  seed (32)
+ *              [max_age (4)]  [claims (8)]  [old session (32)]
+ *              provider  acr_values  return target
  *
  * with time "." state as additional data.  Decides whether a cookie belongs to
  * a state and is fresh; that a state was used before is a store's to know.
@@ -33,9 +35,18 @@
 #define OIDC_LOGIN_AHEAD     30
 
 #define OIDC_LOGIN_SEED      32
-#define OIDC_LOGIN_PREFIX    (1 + OIDC_LOGIN_SEED)
+#define OIDC_LOGIN_PREFIX    (3 + OIDC_LOGIN_SEED)
+
+#define OIDC_LOGIN_MAX_AGE   0x01
+#define OIDC_LOGIN_CLAIMS    0x02
+#define OIDC_LOGIN_OLD       0x04
+#define OIDC_LOGIN_SILENT    0x08
+#define OIDC_LOGIN_AGAIN     0x10
 
 
+static oidc_rc_t oidc_login_write(oidc_pool_t *pool,
+    const oidc_login_t *login, oidc_str_t *plain);
+static oidc_rc_t oidc_login_read(const oidc_str_t *plain, oidc_login_t *login);
 static int oidc_login_split(const oidc_str_t *value, oidc_str_t *time,
     int64_t *created);
 static oidc_rc_t oidc_login_aad(oidc_pool_t *pool, const oidc_str_t *time,
@@ -71,12 +82,12 @@ oidc_login_seal(oidc_pool_t *pool, const oidc_ring_t *ring,
     oidc_random_pt random, oidc_str_t *value)
 {
     char        digits[32];
-    u_char      n;
     oidc_rc_t   rc;
-    oidc_buf_t  b;
     oidc_str_t  time, aad, plain, sealed;
 
-    if (ring->n == 0 || login->provider.len > 255 || login->created < 0
+    if (ring->n == 0 || login->provider.len > 255
+        || login->strength.acr_values.len > OIDC_LOGIN_ACR_MAX
+        || login->created < 0
         || login->created >> (4 * OIDC_LOGIN_TIME_MAX) != 0)
     {
         return OIDC_ARGS;
@@ -91,17 +102,7 @@ oidc_login_seal(oidc_pool_t *pool, const oidc_ring_t *ring,
         return rc;
     }
 
-    n = (u_char) login->provider.len;
-
-    oidc_buf_init(&b, pool, OIDC_LOGIN_PREFIX + login->provider.len
-                            + login->return_to.len);
-
-    oidc_buf_add(&b, &n, 1);
-    oidc_buf_add(&b, login->seed, OIDC_LOGIN_SEED);
-    oidc_buf_str(&b, &login->provider);
-    oidc_buf_str(&b, &login->return_to);
-
-    rc = oidc_buf_done(&b, &plain);
+    rc = oidc_login_write(pool, login, &plain);
     if (rc != OIDC_OK) {
         return rc;
     }
@@ -141,7 +142,6 @@ oidc_login_open(oidc_pool_t *pool, const oidc_ring_t *ring,
     const char *purpose, const oidc_str_t *state, const oidc_str_t *value,
     int64_t now, int64_t lifetime, oidc_login_t *login)
 {
-    size_t      n;
     int64_t     created;
     oidc_rc_t   rc;
     oidc_str_t  time, text, aad, sealed, plain;
@@ -183,12 +183,6 @@ oidc_login_open(oidc_pool_t *pool, const oidc_ring_t *ring,
         return (rc == OIDC_SEAL) ? OIDC_STATE_UNKNOWN : rc;
     }
 
-    n = plain.data[0];
-
-    if (plain.len - OIDC_LOGIN_PREFIX < n) {
-        return OIDC_STATE_UNKNOWN;
-    }
-
     /*
      * "lifetime" itself is too late: a state is remembered as spent for the
      * rest of it, and there must be a rest.
@@ -198,13 +192,124 @@ oidc_login_open(oidc_pool_t *pool, const oidc_ring_t *ring,
         return OIDC_STATE_EXPIRED;
     }
 
-    memcpy(login->seed, plain.data + 1, OIDC_LOGIN_SEED);
+    rc = oidc_login_read(&plain, login);
 
-    login->created = created;
-    login->provider.data = plain.data + OIDC_LOGIN_PREFIX;
-    login->provider.len = n;
-    login->return_to.data = login->provider.data + n;
-    login->return_to.len = plain.len - OIDC_LOGIN_PREFIX - n;
+    if (rc == OIDC_OK) {
+        login->created = created;
+    }
+
+    return rc;
+}
+
+
+static oidc_rc_t
+oidc_login_write(oidc_pool_t *pool, const oidc_login_t *login,
+    oidc_str_t *plain)
+{
+    u_char                  head[3], age[4];
+    uint32_t                max_age;
+    oidc_buf_t              b;
+    const oidc_strength_t  *strength;
+
+    strength = &login->strength;
+
+    head[0] = (strength->has_max_age ? OIDC_LOGIN_MAX_AGE : 0)
+              | (login->has_claims ? OIDC_LOGIN_CLAIMS : 0)
+              | (login->has_old ? OIDC_LOGIN_OLD : 0)
+              | (login->silent ? OIDC_LOGIN_SILENT : 0)
+              | (login->again ? OIDC_LOGIN_AGAIN : 0);
+    head[1] = (u_char) login->provider.len;
+    head[2] = (u_char) strength->acr_values.len;
+
+    oidc_buf_init(&b, pool, OIDC_LOGIN_PREFIX + login->provider.len
+                            + login->return_to.len + 64);
+
+    oidc_buf_add(&b, head, sizeof(head));
+    oidc_buf_add(&b, login->seed, OIDC_LOGIN_SEED);
+
+    if (strength->has_max_age) {
+        max_age = (strength->max_age < 0) ? 0
+                  : (strength->max_age > INT32_MAX) ? INT32_MAX
+                  : (uint32_t) strength->max_age;
+
+        age[0] = (u_char) (max_age >> 24);
+        age[1] = (u_char) (max_age >> 16);
+        age[2] = (u_char) (max_age >> 8);
+        age[3] = (u_char) max_age;
+
+        oidc_buf_add(&b, age, sizeof(age));
+    }
+
+    if (login->has_claims) {
+        oidc_buf_add(&b, login->claims, sizeof(login->claims));
+    }
+
+    if (login->has_old) {
+        oidc_buf_add(&b, login->old, sizeof(login->old));
+    }
+
+    oidc_buf_str(&b, &login->provider);
+    oidc_buf_str(&b, &strength->acr_values);
+    oidc_buf_str(&b, &login->return_to);
+
+    return oidc_buf_done(&b, plain);
+}
+
+
+static oidc_rc_t
+oidc_login_read(const oidc_str_t *plain, oidc_login_t *login)
+{
+    size_t    need;
+    u_char   *p, flags;
+
+    p = plain->data;
+    flags = p[0];
+
+    need = OIDC_LOGIN_PREFIX
+           + ((flags & OIDC_LOGIN_MAX_AGE) ? 4 : 0)
+           + ((flags & OIDC_LOGIN_CLAIMS) ? sizeof(login->claims) : 0)
+           + ((flags & OIDC_LOGIN_OLD) ? sizeof(login->old) : 0)
+           + p[1] + p[2];
+
+    if (plain->len < need) {
+        return OIDC_STATE_UNKNOWN;
+    }
+
+    login->provider.len = p[1];
+    login->strength.acr_values.len = p[2];
+    login->silent = (flags & OIDC_LOGIN_SILENT) != 0;
+    login->again = (flags & OIDC_LOGIN_AGAIN) != 0;
+
+    memcpy(login->seed, p + 3, OIDC_LOGIN_SEED);
+    p += OIDC_LOGIN_PREFIX;
+
+    if (flags & OIDC_LOGIN_MAX_AGE) {
+        login->strength.has_max_age = 1;
+        login->strength.max_age = ((int64_t) p[0] << 24) | (p[1] << 16)
+                                  | (p[2] << 8) | p[3];
+        p += 4;
+    }
+
+    if (flags & OIDC_LOGIN_CLAIMS) {
+        login->has_claims = 1;
+        memcpy(login->claims, p, sizeof(login->claims));
+        p += sizeof(login->claims);
+    }
+
+    if (flags & OIDC_LOGIN_OLD) {
+        login->has_old = 1;
+        memcpy(login->old, p, sizeof(login->old));
+        p += sizeof(login->old);
+    }
+
+    login->provider.data = p;
+    p += login->provider.len;
+
+    login->strength.acr_values.data = p;
+    p += login->strength.acr_values.len;
+
+    login->return_to.data = p;
+    login->return_to.len = plain->len - need;
 
     return OIDC_OK;
 }

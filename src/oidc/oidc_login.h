@@ -19,17 +19,30 @@
 
 #include "oidc_base.h"
 #include "oidc_seal.h"
+#include "oidc_step_up.h"
 
 
 #define OIDC_STATE_LEN         43    /* base64url of 32 random bytes */
 #define OIDC_LOGIN_SUFFIX_LEN  16
+#define OIDC_LOGIN_CLAIMS_LEN  8
+#define OIDC_LOGIN_ACR_MAX     255
 
 
 typedef struct {
-    u_char        seed[32];
-    int64_t       created;          /* seconds since 1970 */
-    oidc_str_t    provider;
-    oidc_str_t    return_to;        /* a path that passed the validator */
+    u_char           seed[32];
+    int64_t          created;       /* seconds since 1970 */
+    oidc_str_t       provider;
+    oidc_str_t       return_to;     /* a path that passed the validator */
+
+    /* what was asked for and is to be checked; acr_values of 255 at most */
+    oidc_strength_t  strength;
+    u_char           claims[OIDC_LOGIN_CLAIMS_LEN];  /* of a hash of it */
+    u_char           old[32];       /* name of the session to be replaced */
+
+    unsigned         has_claims:1;
+    unsigned         has_old:1;
+    unsigned         silent:1;      /* prompt=none */
+    unsigned         again:1;       /* the second attempt: not a third */
 } oidc_login_t;
 
 

@@ -66,6 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check(login.created == oidc_login_created(&value));
         fuzz_touch(&login.provider);
         fuzz_touch(&login.return_to);
+        fuzz_touch(&login.strength.acr_values);
 
         state = fuzz_str("ANOTHER");
         fuzz_check(oidc_login_open(fuzz_pool(), &ring, "login", &state, &value,

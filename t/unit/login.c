@@ -24,6 +24,7 @@
 
 static void test_begin(void);
 static void test_round_trip(void);
+static void test_asked(void);
 static void test_binding(void);
 static void test_time(void);
 static void test_values(void);
@@ -47,6 +48,7 @@ main(void)
 
     test_begin();
     test_round_trip();
+    test_asked();
     test_binding();
     test_time();
     test_values();
@@ -186,6 +188,61 @@ test_round_trip(void)
        "S04: fresh nonces");
     ok(memcmp(again.data, "6b49d200.", 9) == 0, "F08: the time in front");
     is_int(oidc_login_created(&value), NOW, "F08: readable without a key");
+}
+
+
+static void
+test_asked(void)
+{
+    oidc_str_t    value, plain;
+    oidc_login_t  login, got;
+    u_char        text[400];
+
+    fill(&login);
+    login.strength.acr_values = tap_str("eidas2 eidas3");
+    login.strength.has_max_age = 1;
+    login.strength.max_age = 86400;
+    login.has_claims = login.has_old = login.silent = login.again = 1;
+    memset(login.claims, 3, sizeof(login.claims));
+    memset(login.old, 4, sizeof(login.old));
+
+    is_rc(oidc_login_seal(tap_pool(), &ring, "login", &state, &login,
+                          oidc_random, &value),
+          OIDC_OK, "F18: sealed with all that was asked for");
+    is_rc(oidc_login_open(tap_pool(), &ring, "login", &state, &value, NOW,
+                          LIFE, &got),
+          OIDC_OK, "F18: and opened");
+    is_str(&got.strength.acr_values, "eidas2 eidas3", "F19: acr_values");
+    is_int(got.strength.max_age, 86400, "ID-11: max_age");
+    is_int(got.strength.has_max_age, 1, "ID-11: there is one");
+    ok(got.has_claims && memcmp(got.claims, login.claims, 8) == 0,
+       "ID-22: which claims");
+    ok(got.has_old && memcmp(got.old, login.old, 32) == 0,
+       "S01: which session before");
+    ok(got.silent && got.again, "LS-13: the marks");
+    is_str(&got.provider, "idp", "F22: provider");
+    is_str(&got.return_to, "/x?y=%41", "F07: return target");
+
+    login.strength.max_age = -5;
+    (void) oidc_login_seal(tap_pool(), &ring, "login", &state, &login,
+                           oidc_random, &value);
+    (void) oidc_login_open(tap_pool(), &ring, "login", &state, &value, NOW,
+                           LIFE, &got);
+    is_int(got.strength.max_age, 0, "ID-11: a negative max_age is none");
+
+    login.strength.max_age = INT64_MAX;
+    (void) oidc_login_seal(tap_pool(), &ring, "login", &state, &login,
+                           oidc_random, &value);
+    (void) oidc_login_open(tap_pool(), &ring, "login", &state, &value, NOW,
+                           LIFE, &got);
+    is_int(got.strength.max_age, INT32_MAX, "ID-11: a huge one saturates");
+
+    memset(text, 'a', sizeof(text));
+    login.strength.acr_values.data = text;
+    login.strength.acr_values.len = 256;
+    is_rc(oidc_login_seal(tap_pool(), &ring, "login", &state, &login,
+                          oidc_random, &plain),
+          OIDC_ARGS, "F19: acr_values too long");
 }
 
 
@@ -414,7 +471,7 @@ test_derived(void)
 static oidc_rc_t
 forge(const char *text, size_t len)
 {
-    u_char      sealed[128];
+    u_char      sealed[160];
     oidc_str_t  aad, plain, s, b64, value;
 
     aad = tap_str("6b49d200.STATE");
@@ -438,15 +495,22 @@ forge(const char *text, size_t len)
 static void
 test_inside(void)
 {
-    static const char  text[] = "\3" "01234567890123456789012345678901" "idp/";
+    static const char  text[] = "\0\3\0" "01234567890123456789012345678901"
+                                "idp/";
+    static const char  all[] = "\37\3\1" "01234567890123456789012345678901"
+                               "\0\0\0\5" "01234567"
+                               "01234567890123456789012345678901" "idpa/";
 
-    is_rc(forge(text, 37), OIDC_OK, "F10: as we seal it");
-    is_rc(forge(text, 36), OIDC_OK, "F10: without a return target");
-    is_rc(forge("\0" "01234567890123456789012345678901", 33), OIDC_OK,
+    is_rc(forge(text, 39), OIDC_OK, "F10: as we seal it");
+    is_rc(forge(text, 38), OIDC_OK, "F10: without a return target");
+    is_rc(forge("\0\0\0" "01234567890123456789012345678901", 35), OIDC_OK,
           "F10: without a provider");
-    is_rc(forge(text, 35), OIDC_STATE_UNKNOWN, "B05: half a provider");
-    is_rc(forge(text, 33), OIDC_STATE_UNKNOWN, "B05: no provider");
-    is_rc(forge(text, 32), OIDC_STATE_UNKNOWN, "B05: half a seed");
+    is_rc(forge(text, 37), OIDC_STATE_UNKNOWN, "B05: half a provider");
+    is_rc(forge(text, 35), OIDC_STATE_UNKNOWN, "B05: no provider");
+    is_rc(forge(text, 34), OIDC_STATE_UNKNOWN, "B05: half a seed");
+    is_rc(forge(all, 84), OIDC_OK, "F18: with everything");
+    is_rc(forge(all, 82), OIDC_STATE_UNKNOWN, "B05: no acr_values");
+    is_rc(forge(all, 70), OIDC_STATE_UNKNOWN, "B05: half an old session");
     is_rc(forge(text, 1), OIDC_STATE_UNKNOWN, "B05: no seed");
     is_rc(forge(text, 0), OIDC_STATE_UNKNOWN, "B05: nothing");
 }
