@@ -1,8 +1,9 @@
 package Test::OIDC::Bulk;
 
 # Many browsers at once in one event loop: logins() and gets() behind
-# parallel_logins() and parallel_get() of Test::OIDC::Browser.  Plain http only.
-# Each browser keeps one connection per origin, as long as its login lasts.
+# parallel_logins() and parallel_get() of Test::OIDC::Browser, and steady(), a
+# load that does not wait for answers.  Plain http only.  Each browser keeps one
+# connection per origin, as long as its login lasts.
 
 use warnings;
 use strict;
@@ -62,6 +63,56 @@ sub gets {
 			$done->($_[0]);
 		});
 	});
+}
+
+
+
+# steady(%o): requests at a fixed rate (a second, 200) for so many seconds,
+# whether the ones before were answered or not.  next => sub ($i) returns
+# [ $kind, $browser, $path_or_url, options of Browser::request() ]; at => {
+# seconds => sub } is called meanwhile and must not wait.  Returns { kind, at
+# (seconds from the beginning), time (seconds it took), response } of each.
+sub steady {
+	my (%o) = @_;
+
+	local $SIG{PIPE} = 'IGNORE';
+
+	my ($rate, $seconds) = ($o{rate} // 200, $o{seconds});
+	my ($cv, $sent, $left, %idle, @results) = (AE::cv, 0, 0);
+
+	EV::now_update();
+	my $start = time();
+
+	my $send = sub {
+		my ($kind, $browser, $target, %with) = @{ $o{next}->($sent) };
+		my $result = { kind => $kind, at => time() - $start };
+		my $conns = pop @{ $idle{$kind} } || {};
+
+		$left++;
+		push @results, $result;
+		_request($browser, $conns, $with{method} // 'GET', $target,
+			\%with, sub {
+			$result->{response} = $_[0];
+			$result->{time} = time() - $start - $result->{at};
+			push @{ $idle{$kind} }, $conns;
+			$cv->send() if !--$left and $sent >= $rate * $seconds;
+		});
+		$sent++;
+	};
+	my $tick = EV::timer(0, 1 / $rate / 2, sub {
+		my $due = (time() - $start) * $rate;
+
+		$due = $rate * $seconds if $due > $rate * $seconds;
+		$send->() while $sent < $due;
+	});
+	my @at = map {
+		my $code = $o{at}{$_};
+		EV::timer($_, 0, sub { $code->(time() - $start); });
+	} keys %{ $o{at} || {} };
+
+	$cv->recv();
+
+	return @results;
 }
 
 ###############################################################################

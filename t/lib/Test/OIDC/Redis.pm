@@ -44,7 +44,11 @@ my %number;
 ###############################################################################
 
 # installed(): whether there is a redis-server at all.
-sub installed { return !!Test::OIDC::_which('redis-server'); }
+sub installed {
+	require Test::OIDC;
+
+	return !!Test::OIDC::_which('redis-server');
+}
 
 
 # new($t, $name, %o): see above; also port, binary ("redis-server"), and

@@ -23,6 +23,8 @@ package Test::OIDC::Redis::Proxy;
 	$proxy->delay(100);		# replies are late, in ms
 	$proxy->cut(down => 17);	# each connection ends after 17 bytes of
 	$proxy->cut(up => 17);		# replies or commands
+	$proxy->walk('down', 0);	# the first connection after 0 bytes, and
+	$proxy->walked();		# each one byte later; how far that is
 	$proxy->garbage($bytes);	# says this once connected, no more
 	$proxy->bytes();		# { up, down } of the first connection
 	$proxy->drop_connections(); $proxy->down(); $proxy->up();
@@ -55,6 +57,8 @@ sub commands { my $self = shift; return @{ $self->call('commands', @_) }; }
 sub split { my $self = shift; $self->call('set', 'split', @_); return $self; }
 sub delay { my $self = shift; $self->call('set', 'delay', @_); return $self; }
 sub cut { my $self = shift; $self->call('set', 'cut', { @_ }); return $self; }
+sub walk { my $self = shift; $self->call('walk', @_); return $self; }
+sub walked { return $_[0]->call('walked'); }
 sub garbage { my $self = shift; $self->call('set', 'say', @_); return $self; }
 sub to { my $self = shift; $self->call('set', 'to', @_); return $self; }
 sub bytes { return $_[0]->call('bytes'); }
@@ -73,7 +77,7 @@ sub rpc_reset {
 	my ($self) = @_;
 
 	$self->SUPER::rpc_reset();
-	delete @$self{qw/ split delay cut say first /};
+	delete @$self{qw/ split delay cut walk say first /};
 	$self->{rules} = [];
 	$self->{commands} = [];
 
@@ -100,6 +104,16 @@ sub rpc_set {
 }
 
 
+sub rpc_walk {
+	my ($self, $way, $from) = @_;
+
+	$self->{walk} = { way => $way, at => $from };
+
+	return;
+}
+
+
+sub rpc_walked { my ($self) = @_; return ($self->{walk} // {})->{at}; }
 sub rpc_bytes { my ($self) = @_; return $self->{first} // {}; }
 
 
@@ -146,6 +160,8 @@ sub _open {
 	my $c = { id => ++$self->{total}, timers => [], queue => [], up => 0,
 		down => 0, said => {} };
 
+	$c->{cut} = { $self->{walk}{way} => $self->{walk}{at}++ }
+		if $self->{walk};
 	$self->{first} = $c->{bytes} = { up => 0, down => 0 }
 		if !$self->{first};
 	$fh->blocking(0);
@@ -199,7 +215,7 @@ sub _from_nginx {
 
 	return if $self->_silent($c) or defined $self->{say};
 
-	my $cut = ($self->{cut} || {})->{up};
+	my $cut = ($c->{cut} || $self->{cut} || {})->{up};
 
 	if (defined $cut and $c->{up} + length $c->{h}{rbuf} >= $cut) {
 		my $bytes = substr $c->{h}{rbuf}, 0, $cut - $c->{up};
@@ -324,7 +340,7 @@ sub _flush {
 sub _say {
 	my ($self, $c, $bytes) = @_;
 
-	my $cut = ($self->{cut} || {})->{down};
+	my $cut = ($c->{cut} || $self->{cut} || {})->{down};
 	my $end;
 
 	if (defined $cut and $c->{down} + length $bytes >= $cut) {
