@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "oidc_claims.h"
+#include "oidc_json.h"
 
 
 #define OIDC_CLAIMS_ENTRY     6
@@ -36,7 +37,6 @@ static oidc_rc_t oidc_claims_text(oidc_pool_t *pool, const json_t *value,
     oidc_str_t *text);
 static oidc_rc_t oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b,
     const char *name, const json_t *value);
-static int oidc_claims_dump(const char *data, size_t len, void *ctx);
 static size_t oidc_claims_char(const u_char *p, const u_char *end);
 
 
@@ -342,33 +342,13 @@ oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b, const char *name,
 static oidc_rc_t
 oidc_claims_text(oidc_pool_t *pool, const json_t *value, oidc_str_t *text)
 {
-    oidc_buf_t  json;
-
     if (json_is_string(value)) {
         text->data = (u_char *) json_string_value(value);
         text->len = json_string_length(value);
         return OIDC_OK;
     }
 
-    oidc_buf_init(&json, pool, 256);
-
-    if (json_dump_callback(value, oidc_claims_dump, &json,
-                           JSON_COMPACT|JSON_ENCODE_ANY)
-        != 0)
-    {
-        return OIDC_NOMEM;
-    }
-
-    return oidc_buf_done(&json, text);
-}
-
-
-static int
-oidc_claims_dump(const char *data, size_t len, void *ctx)
-{
-    oidc_buf_add(ctx, data, len);
-
-    return 0;
+    return oidc_json_text(pool, value, text);
 }
 
 

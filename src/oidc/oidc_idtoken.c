@@ -17,6 +17,7 @@
 
 #include "oidc_idtoken.h"
 #include "oidc_json.h"
+#include "oidc_jwt.h"
 #include "oidc_token.h"
 
 
@@ -120,7 +121,8 @@ oidc_userinfo_check(oidc_pool_t *pool, const oidc_str_t *content_type,
         rc = oidc_token_claims(pool, body, expect, &kind, &answer);
 
     } else if (oidc_content_type_is(content_type, "application/json")
-               && expect->algs == 0)
+               && expect->algs == 0
+               && expect->jwe == NULL)
     {
         rc = oidc_json_parse(body, OIDC_USERINFO_MAX, &answer);
 
@@ -151,11 +153,10 @@ oidc_token_claims(oidc_pool_t *pool, const oidc_str_t *token,
     const oidc_expect_t *expect, const oidc_token_kind_t *kind,
     json_t **claims)
 {
-    json_t              *payload;
-    oidc_rc_t            rc;
-    oidc_jws_t           jws;
-    oidc_claim_ctx_t     ctx;
-    oidc_jws_policy_t    policy;
+    oidc_rc_t           rc;
+    oidc_jwt_t          jwt;
+    oidc_claim_ctx_t    ctx;
+    oidc_jws_policy_t   policy;
 
     memset(&policy, 0, sizeof(oidc_jws_policy_t));
 
@@ -164,32 +165,24 @@ oidc_token_claims(oidc_pool_t *pool, const oidc_str_t *token,
     policy.secret = expect->secret;
     policy.typs = kind->typs;
 
-    rc = oidc_jws_verify(pool, token, &policy, &jws);
-    if (rc != OIDC_OK) {
-        return rc;
-    }
-
-    json_decref(jws.header);
-
-    rc = oidc_json_parse(&jws.payload, OIDC_JWS_MAX, &payload);
+    rc = oidc_jwt_verify(pool, token, &policy, expect->jwe, &jwt);
     if (rc != OIDC_OK) {
         return rc;
     }
 
     ctx.expect = expect;
-    ctx.claims = payload;
-    ctx.alg = jws.alg;
+    ctx.claims = jwt.claims;
+    ctx.alg = jwt.alg;
 
     rc = oidc_claims_check(&ctx, kind->is);
 
-    if (rc != OIDC_OK) {
-        json_decref(payload);
-        return rc;
+    if (rc == OIDC_OK) {
+        *claims = json_incref(jwt.claims);
     }
 
-    *claims = payload;
+    oidc_jwt_free(&jwt);
 
-    return OIDC_OK;
+    return rc;
 }
 
 

@@ -72,10 +72,11 @@ oidc_rc_t oidc_id_token_check(oidc_pool_t *pool, const oidc_str_t *token,
 
 /*
  * A userinfo answer of status 200: JSON, or a JWS where content_type is
- * application/jwt.  expect->algs is the mask of userinfo_signed_response_alg:
- * non-zero makes a plain JSON answer OIDC_CONTENT_TYPE (no downgrade); with 0
- * a JWS is verified against "jwt_algs", those of the ID token.  "sub" must be
- * equal to the ID token's.
+ * application/jwt.  expect->algs is the mask of userinfo_signed_response_alg,
+ * expect->jwe what userinfo must be encrypted with: either makes a plain JSON
+ * answer OIDC_CONTENT_TYPE (no downgrade); without the first a JWS is verified
+ * against "jwt_algs", those of the ID token.  "sub" must be equal to the ID
+ * token's.
  */
 
 oidc_rc_t oidc_userinfo_check(oidc_pool_t *pool,

@@ -22,6 +22,7 @@
 #define OIDC_JSON_INT_MAX  ((int64_t) 1 << 53)
 
 
+static int oidc_json_write(const char *data, size_t len, void *ctx);
 static int oidc_json_shallow(const oidc_str_t *text);
 static int oidc_json_is(const json_t *value, const char *s);
 
@@ -128,6 +129,24 @@ oidc_json_time(const json_t *object, const char *name, int64_t *out)
 }
 
 
+oidc_rc_t
+oidc_json_text(oidc_pool_t *pool, const json_t *value, oidc_str_t *text)
+{
+    oidc_buf_t  b;
+
+    oidc_buf_init(&b, pool, 256);
+
+    if (json_dump_callback(value, oidc_json_write, &b,
+                           JSON_COMPACT|JSON_ENCODE_ANY)
+        != 0)
+    {
+        return OIDC_NOMEM;
+    }
+
+    return oidc_buf_done(&b, text);
+}
+
+
 int
 oidc_json_has(const json_t *object, const char *name, const char *value)
 {
@@ -205,4 +224,13 @@ oidc_json_is(const json_t *value, const char *s)
     return json_is_string(value)
            && json_string_length(value) == len
            && memcmp(json_string_value(value), s, len) == 0;
+}
+
+
+static int
+oidc_json_write(const char *data, size_t len, void *ctx)
+{
+    oidc_buf_add(ctx, data, len);
+
+    return 0;
 }

@@ -40,6 +40,11 @@ int oidc_json_str(const json_t *object, const char *name, oidc_str_t *out);
 
 int oidc_json_time(const json_t *object, const char *name, int64_t *out);
 
+/* any value as compact JSON, in the pool */
+
+oidc_rc_t oidc_json_text(oidc_pool_t *pool, const json_t *value,
+    oidc_str_t *text);
+
 /* 1 where array "name" (or a lone string) holds the string */
 
 int oidc_json_has(const json_t *object, const char *name, const char *value);

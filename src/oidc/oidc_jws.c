@@ -25,30 +25,11 @@
 
 #include "oidc_b64.h"
 #include "oidc_json.h"
-#include "oidc_jws.h"
+#include "oidc_jws_int.h"
 
 
 #define OIDC_ECDSA_MAX       (2 * 66)
 #define OIDC_ECDSA_DER_MAX   160
-
-
-typedef enum {
-    OIDC_SIG_RSA,
-    OIDC_SIG_PSS,
-    OIDC_SIG_ECDSA,
-    OIDC_SIG_EDDSA,
-    OIDC_SIG_HMAC
-} oidc_sig_e;
-
-
-typedef struct {
-    oidc_str_t       name;
-    unsigned         alg;
-    oidc_sig_e       sig;
-    const EVP_MD  *(*md)(void);
-    size_t           hash;      /* octets of md */
-    size_t           len;       /* of a signature, where alg fixes it */
-} oidc_jws_alg_t;
 
 
 typedef struct {
@@ -74,7 +55,6 @@ static int oidc_jws_ecdsa_der(const oidc_str_t *raw,
 static oidc_rc_t oidc_jws_check_secret(const oidc_jws_alg_t *alg,
     const oidc_str_t *secret, const oidc_str_t *input,
     const oidc_str_t *signature);
-static const oidc_jws_alg_t *oidc_jws_row(unsigned alg);
 
 
 static const oidc_jws_alg_t  oidc_jws_algs[] = {
@@ -133,6 +113,19 @@ oidc_jws_secret_min(unsigned alg)
     row = oidc_jws_row(alg);
 
     return row->sig == OIDC_SIG_HMAC ? row->hash : 0;
+}
+
+
+const oidc_jws_alg_t *
+oidc_jws_row(unsigned alg)
+{
+    const oidc_jws_alg_t  *row;
+
+    for (row = oidc_jws_algs; row->alg && row->alg != alg; row++) {
+        /* void */
+    }
+
+    return row;
 }
 
 
@@ -358,14 +351,26 @@ oidc_jws_check(const oidc_jws_alg_t *alg, const json_t *header,
         return oidc_jws_check_secret(alg, &policy->secret, input, signature);
     }
 
-    if (policy->jwks == NULL) {
-        return OIDC_JWS_KEY;
-    }
+    if (policy->key != NULL) {
 
-    rc = oidc_jwks_select(policy->jwks, &alg->name, &kid, key,
-                          OIDC_JWS_CANDIDATES, &n);
-    if (rc != OIDC_OK) {
-        return rc;
+        if (policy->key->use == OIDC_USE_ENC
+            || !oidc_key_can(policy->key, &alg->name))
+        {
+            return OIDC_JWS_KEY;
+        }
+
+        key[0] = policy->key;
+        n = 1;
+
+    } else if (policy->jwks != NULL) {
+        rc = oidc_jwks_select(policy->jwks, &alg->name, &kid, key,
+                              OIDC_JWS_CANDIDATES, &n);
+        if (rc != OIDC_OK) {
+            return rc;
+        }
+
+    } else {
+        return OIDC_JWS_KEY;
     }
 
     for (i = 0; i < n; i++) {
@@ -488,19 +493,4 @@ oidc_jws_check_secret(const oidc_jws_alg_t *alg, const oidc_str_t *secret,
     oidc_wipe(mac, sizeof(mac));
 
     return same ? OIDC_OK : OIDC_JWS_SIGNATURE;
-}
-
-
-/* the last row, whose alg is 0, where there is none */
-
-static const oidc_jws_alg_t *
-oidc_jws_row(unsigned alg)
-{
-    const oidc_jws_alg_t  *row;
-
-    for (row = oidc_jws_algs; row->alg && row->alg != alg; row++) {
-        /* void */
-    }
-
-    return row;
 }
