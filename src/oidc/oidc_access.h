@@ -85,8 +85,9 @@ oidc_rc_t oidc_access_jwt_check(oidc_pool_t *pool, const oidc_str_t *token,
 
 
 /*
- * The rules.  Audience: aud (a string or an array) or client_id names one of
- * the list, which must not be empty: OIDC_BEARER_AUDIENCE.  Scope: "wanted" is
+ * The rules.  Audience: aud (a string or an array) names one of the list, or
+ * client_id does where there is no aud at all; an empty list admits nobody:
+ * OIDC_BEARER_AUDIENCE.  Scope: "wanted" is
  * space separated, empty: nothing is; OIDC_BEARER_SCOPE.  Caller: the claim is
  * a non-empty string, or an array of exactly one, and on the list unless that
  * is empty; *caller is in jansson's memory; OIDC_BEARER_CALLER.

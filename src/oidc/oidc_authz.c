@@ -76,35 +76,75 @@ static const oidc_callback_error_t  oidc_callback_errors[] = {
 };
 
 
+void
+oidc_authz_args(const oidc_authz_t *authz,
+    oidc_form_arg_t args[OIDC_AUTHZ_ARGS])
+{
+    oidc_form_arg_t  all[OIDC_AUTHZ_ARGS] = {
+        { "response_type", oidc_string("code") },
+        { "client_id", authz->client_id },
+        { "redirect_uri", authz->redirect_uri },
+        { "scope", authz->scope },
+        { "state", authz->state },
+        { "nonce", authz->nonce },
+        { NULL, { 0, NULL } },
+        { NULL, { 0, NULL } },
+        { NULL, { 0, NULL } }
+    };
+
+    static const oidc_form_arg_t  s256 = {
+        "code_challenge_method", oidc_string("S256")
+    };
+
+    if (authz->challenge.len != 0) {
+        all[6].name = "code_challenge";
+        all[6].value = authz->challenge;
+        all[7] = s256;
+    }
+
+    memcpy(args, all, sizeof(all));
+}
+
+
 oidc_rc_t
 oidc_authz_url(oidc_pool_t *pool, const oidc_authz_t *authz, oidc_str_t *url)
 {
-    char        sep;
-    oidc_buf_t  b;
+    char              sep;
+    oidc_buf_t        b;
+    oidc_form_arg_t   args[OIDC_AUTHZ_ARGS], *arg;
 
-    static const oidc_str_t  code = oidc_string("code");
-    static const oidc_str_t  s256 = oidc_string("S256");
+    oidc_authz_args(authz, args);
+
+    if (authz->request_uri.len != 0) {
+        args[0] = args[1];
+        args[1].name = "request_uri";
+        args[1].value = authz->request_uri;
+        args[2].name = NULL;
+
+    } else if (authz->request.len != 0) {
+        args[2] = args[3];
+        args[3].name = "request";
+        args[3].value = authz->request;
+        args[4].name = NULL;
+    }
 
     oidc_buf_init(&b, pool, authz->endpoint.len + authz->client_id.len
                             + authz->redirect_uri.len + authz->scope.len
-                            + authz->extra.len + 512);
+                            + authz->extra.len + authz->request.len
+                            + authz->request_uri.len + 512);
 
     sep = oidc_url_sep(&authz->endpoint);
 
     oidc_buf_str(&b, &authz->endpoint);
-    oidc_buf_arg(&b, sep, "response_type", &code);
-    oidc_buf_arg(&b, '&', "client_id", &authz->client_id);
-    oidc_buf_arg(&b, '&', "redirect_uri", &authz->redirect_uri);
-    oidc_buf_arg(&b, '&', "scope", &authz->scope);
-    oidc_buf_arg(&b, '&', "state", &authz->state);
-    oidc_buf_arg(&b, '&', "nonce", &authz->nonce);
 
-    if (authz->challenge.len != 0) {
-        oidc_buf_arg(&b, '&', "code_challenge", &authz->challenge);
-        oidc_buf_arg(&b, '&', "code_challenge_method", &s256);
+    for (arg = args; arg->name != NULL; arg++) {
+        oidc_buf_arg(&b, arg == args ? sep : '&', arg->name, &arg->value);
     }
 
-    if (authz->extra.len != 0) {
+    if (authz->extra.len != 0
+        && authz->request.len == 0
+        && authz->request_uri.len == 0)
+    {
         oidc_buf_cstr(&b, "&");
         oidc_buf_str(&b, &authz->extra);
     }

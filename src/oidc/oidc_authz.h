@@ -15,6 +15,7 @@
 
 
 #include "oidc_base.h"
+#include "oidc_client.h"
 
 
 #define OIDC_CODE_MAX   4096
@@ -35,6 +36,13 @@ typedef struct {
     oidc_str_t    request_uri;   /* of oidc_par_parse(), or empty */
 } oidc_authz_t;
 
+
+/* the request's arguments but "extra", in their order; NULL at the end */
+
+#define OIDC_AUTHZ_ARGS  9
+
+void oidc_authz_args(const oidc_authz_t *authz,
+    oidc_form_arg_t args[OIDC_AUTHZ_ARGS]);
 
 /*
  * The endpoint's own query is kept.  With a request_uri nothing but it and

@@ -57,8 +57,9 @@ typedef struct {
 /*
  * The value of a WWW-Authenticate header for a refusal: scheme, realm, and
  * unless "rc" is OIDC_BEARER_MISSING the error that it stands for with a fixed
- * description.  Attributes with bytes that RFC 6750 section 3 does not allow
- * are left out, quotes and backslashes escaped in the realm.
+ * description.  An attribute with a byte that RFC 6750 section 3 does not allow
+ * is left out; in the realm such bytes are, but for quotes and backslashes,
+ * which are escaped.
  */
 
 oidc_rc_t oidc_bearer_challenge(oidc_pool_t *pool, oidc_rc_t rc,

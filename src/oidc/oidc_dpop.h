@@ -37,7 +37,7 @@ typedef struct {
 
 typedef struct {
     u_char        jkt[43];      /* thumbprint of its key, base64url */
-    u_char        id[32];       /* of this proof: hash of key, jti and htu */
+    u_char        id[32];       /* of this proof: hash of jkt and jti */
     int64_t       until;        /* when it may be forgotten */
 } oidc_dpop_t;
 

@@ -55,7 +55,6 @@ static int oidc_claim_at_hash(const oidc_claim_ctx_t *ctx, const char *name);
 static int oidc_claim_absent(const oidc_claim_ctx_t *ctx, const char *name);
 static int oidc_claim_string(const oidc_claim_ctx_t *ctx, const char *name);
 static int oidc_claim_time(const oidc_claim_ctx_t *ctx, const char *name);
-static int64_t oidc_claim_skew(const oidc_expect_t *expect);
 
 
 #define ID    OIDC_IS_ID_TOKEN
@@ -183,6 +182,17 @@ oidc_token_claims(oidc_pool_t *pool, const oidc_str_t *token,
     oidc_jwt_free(&jwt);
 
     return rc;
+}
+
+
+int64_t
+oidc_expect_skew(const oidc_expect_t *expect)
+{
+    if (expect->skew < 0) {
+        return 0;
+    }
+
+    return (expect->skew > OIDC_SKEW_MAX) ? OIDC_SKEW_MAX : expect->skew;
 }
 
 
@@ -320,7 +330,7 @@ oidc_claim_exp(const oidc_claim_ctx_t *ctx, const char *name)
     int64_t  exp;
 
     return oidc_json_time(ctx->claims, name, &exp) == 1
-           && ctx->expect->now < exp + oidc_claim_skew(ctx->expect);
+           && ctx->expect->now < exp + oidc_expect_skew(ctx->expect);
 }
 
 
@@ -331,7 +341,7 @@ oidc_claim_iat(const oidc_claim_ctx_t *ctx, const char *name)
 
     return oidc_json_time(ctx->claims, name, &iat) == 1
            && iat >= 0
-           && iat <= ctx->expect->now + oidc_claim_skew(ctx->expect);
+           && iat <= ctx->expect->now + oidc_expect_skew(ctx->expect);
 }
 
 
@@ -345,7 +355,7 @@ oidc_claim_nbf(const oidc_claim_ctx_t *ctx, const char *name)
 
     return found == 0
            || (found == 1
-               && nbf <= ctx->expect->now + oidc_claim_skew(ctx->expect));
+               && nbf <= ctx->expect->now + oidc_expect_skew(ctx->expect));
 }
 
 
@@ -417,15 +427,4 @@ oidc_claim_time(const oidc_claim_ctx_t *ctx, const char *name)
     int64_t  value;
 
     return oidc_json_time(ctx->claims, name, &value) >= 0;
-}
-
-
-static int64_t
-oidc_claim_skew(const oidc_expect_t *expect)
-{
-    if (expect->skew < 0) {
-        return 0;
-    }
-
-    return (expect->skew > OIDC_SKEW_MAX) ? OIDC_SKEW_MAX : expect->skew;
 }

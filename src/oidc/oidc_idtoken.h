@@ -41,6 +41,11 @@ typedef struct {
 } oidc_expect_t;
 
 
+/* skew within 0 and OIDC_SKEW_MAX */
+
+int64_t oidc_expect_skew(const oidc_expect_t *expect);
+
+
 /* what a token is; a claim that one must have may be left out of another */
 
 #define OIDC_IS_ID_TOKEN  0x01

@@ -24,7 +24,7 @@
 
 static int oidc_json_write(const char *data, size_t len, void *ctx);
 static int oidc_json_shallow(const oidc_str_t *text);
-static int oidc_json_is(const json_t *value, const char *s);
+static int oidc_json_is(const json_t *value, const oidc_str_t *s);
 
 
 oidc_rc_t
@@ -150,6 +150,19 @@ oidc_json_text(oidc_pool_t *pool, const json_t *value, oidc_str_t *text)
 int
 oidc_json_has(const json_t *object, const char *name, const char *value)
 {
+    oidc_str_t  text;
+
+    text.data = (u_char *) value;
+    text.len = strlen(value);
+
+    return oidc_json_lists(object, name, &text);
+}
+
+
+int
+oidc_json_lists(const json_t *object, const char *name,
+    const oidc_str_t *value)
+{
     size_t   i;
     json_t  *array, *item;
 
@@ -215,15 +228,12 @@ oidc_json_shallow(const oidc_str_t *text)
 
 
 static int
-oidc_json_is(const json_t *value, const char *s)
+oidc_json_is(const json_t *value, const oidc_str_t *s)
 {
-    size_t  len;
-
-    len = strlen(s);
-
     return json_is_string(value)
-           && json_string_length(value) == len
-           && memcmp(json_string_value(value), s, len) == 0;
+           && s->len != 0
+           && json_string_length(value) == s->len
+           && memcmp(json_string_value(value), s->data, s->len) == 0;
 }
 
 

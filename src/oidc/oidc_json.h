@@ -49,5 +49,10 @@ oidc_rc_t oidc_json_text(oidc_pool_t *pool, const json_t *value,
 
 int oidc_json_has(const json_t *object, const char *name, const char *value);
 
+/* the same with counted bytes; 0 for an empty one */
+
+int oidc_json_lists(const json_t *object, const char *name,
+    const oidc_str_t *value);
+
 
 #endif /* _OIDC_JSON_H_INCLUDED_ */

@@ -31,8 +31,6 @@ static oidc_rc_t oidc_token_read(oidc_pool_t *pool, const json_t *answer,
 static oidc_rc_t oidc_token_member(oidc_pool_t *pool, const json_t *answer,
     const char *name, u_char least, int required, oidc_str_t *out);
 static oidc_rc_t oidc_token_expires(const json_t *answer, int64_t *seconds);
-static oidc_rc_t oidc_token_error(oidc_pool_t *pool, const json_t *answer,
-    oidc_str_t *error);
 
 
 oidc_rc_t
@@ -74,6 +72,7 @@ oidc_token_parse(oidc_pool_t *pool, int status,
 
     } else if (json_is_string(json_object_get(answer, "error"))) {
         rc = oidc_token_error(pool, answer, error);
+        rc = (rc == OIDC_OK) ? OIDC_TOKEN_ERROR : rc;
 
     } else {
         rc = (status == 200) ? OIDC_TOKEN_MEMBER : OIDC_FETCH_STATUS;
@@ -82,6 +81,37 @@ oidc_token_parse(oidc_pool_t *pool, int status,
     json_decref(answer);
 
     return rc;
+}
+
+
+oidc_rc_t
+oidc_token_error(oidc_pool_t *pool, const json_t *answer, oidc_str_t *error)
+{
+    size_t      i;
+    oidc_rc_t   rc;
+    oidc_str_t  text;
+
+    if (oidc_json_str(answer, "error", &text) != 1) {
+        error->len = 0;
+        return OIDC_OK;
+    }
+
+    if (text.len > OIDC_TOKEN_ERROR_MAX) {
+        text.len = OIDC_TOKEN_ERROR_MAX;
+    }
+
+    rc = oidc_str_dup(pool, &text, error);
+    if (rc != OIDC_OK) {
+        return rc;
+    }
+
+    for (i = 0; i < error->len; i++) {
+        if (error->data[i] < 0x20 || error->data[i] >= 0x7f) {
+            error->data[i] = '?';
+        }
+    }
+
+    return OIDC_OK;
 }
 
 
@@ -226,32 +256,4 @@ oidc_token_expires(const json_t *answer, int64_t *seconds)
     *seconds = (text.data[0] == '-') ? 0 : n;
 
     return OIDC_OK;
-}
-
-
-static oidc_rc_t
-oidc_token_error(oidc_pool_t *pool, const json_t *answer, oidc_str_t *error)
-{
-    size_t      i;
-    oidc_rc_t   rc;
-    oidc_str_t  text;
-
-    (void) oidc_json_str(answer, "error", &text);
-
-    if (text.len > OIDC_TOKEN_ERROR_MAX) {
-        text.len = OIDC_TOKEN_ERROR_MAX;
-    }
-
-    rc = oidc_str_dup(pool, &text, error);
-    if (rc != OIDC_OK) {
-        return rc;
-    }
-
-    for (i = 0; i < error->len; i++) {
-        if (error->data[i] < 0x20 || error->data[i] >= 0x7f) {
-            error->data[i] = '?';
-        }
-    }
-
-    return OIDC_TOKEN_ERROR;
 }

@@ -13,6 +13,8 @@
 #define _OIDC_TOKEN_H_INCLUDED_
 
 
+#include <jansson.h>
+
 #include "oidc_base.h"
 #include "oidc_client.h"
 
@@ -36,6 +38,11 @@ typedef struct {
 oidc_rc_t oidc_token_parse(oidc_pool_t *pool, int status,
     const oidc_str_t *content_type, const oidc_str_t *body,
     oidc_tokens_t *tokens, oidc_str_t *error);
+
+/* the member "error" of an error answer as above; OIDC_OK or OIDC_NOMEM */
+
+oidc_rc_t oidc_token_error(oidc_pool_t *pool, const json_t *answer,
+    oidc_str_t *error);
 
 /* 1 where a Content-Type is "type" (lower case), whatever its parameters */
 
