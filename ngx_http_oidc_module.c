@@ -60,7 +60,7 @@ static ngx_command_t  ngx_http_oidc_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_oidc_key,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_oidc_main_conf_t, keys),
       NULL },
 
     { ngx_string("oidc_cookie_key"),

@@ -317,7 +317,7 @@ $c->accepted('O02: extra_auth_args of the commercial module', provider =>
 
 $c->refused("O02: client_auth_method $_", provider =>
 	"client_auth_method $_;", qr/invalid value "$_"/)
-	for qw/ basic private_key_jwt tls_client_auth /;
+	for qw/ basic private_key tls self_signed_tls_client_auth /;
 $c->refused("O02 TK-2: client_auth_method $_ without a secret",
 	base => "issuer https://idp.example.test;\nclient_id gateway;",
 	provider => "client_auth_method $_;", qr/needs a "client_secret"/)
@@ -423,7 +423,7 @@ for (qw/ foo issuers proxy_pass proxy_cache proxy_set_header proxy_method
 	rewrite root add_header auth_oidc auth_request access_log error_log
 	client_max_body_size limit_req sub_filter server_name listen type size
 	auth_jwt proxy_ssl_trusted_certificate proxy_ssl_crl introspection_cache
-	backchannel_logout_uri par request_object bearer /)
+	backchannel_logout_uri bearer /)
 {
 	$c->refused("O02: $_ in a provider", provider => "$_ on;",
 		qr/directive "$_" is not allowed in oidc_provider/);

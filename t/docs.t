@@ -12,6 +12,7 @@ use Test::More;
 
 use lib 't/lib';
 use Test::OIDC;
+use Test::OIDC::Keys qw/ key /;
 use Test::OIDC::Conf;
 
 ###############################################################################
@@ -132,6 +133,9 @@ while ($readme =~ /^```nginx (\w+)\n(.*?)^```/msg) {
 	$t->write_file("$_", 's' x 40) for grep { chmod 0700, $t->testdir() }
 		map { "oidc/$_" } qw/ client_secret staff_secret
 			customers_secret /;
+	$t->write_file("oidc/$_->[0].pem", key('p256', $_->[1])
+		->export_key_pem('private_short')) for [ encrypt => 1 ],
+		[ sign => 2 ];
 	chmod 0600, glob $t->testdir() . '/oidc/*';
 	$text =~ s{ssl_certificate tls/www\.crt}{ssl_certificate %%CERT%%};
 	$text =~ s{ssl_certificate_key tls/www\.key}

@@ -32,6 +32,7 @@
 #include "ngx_oidc_idp.h"
 #include "ngx_oidc_store.h"
 
+#include "oidc_jwe.h"
 #include "oidc_key.h"
 #include "oidc_login.h"
 #include "oidc_session.h"
@@ -89,6 +90,11 @@ struct ngx_http_oidc_provider_s {
     ngx_str_t                   session_store;
     ngx_oidc_store_t           *store;
 
+    ngx_array_t                 keys;       /* of oidc_key_t, of this block */
+    ngx_array_t                 jwe_keys;   /* and of http{}: all use=enc */
+    oidc_jwe_policy_t           id_token_jwe;       /* algs 0: none */
+    oidc_jwe_policy_t           userinfo_jwe;
+    ngx_str_t                   client_assertion_audience;
     ngx_str_t                   client_secret_file;
     ngx_str_t                   ssl_trusted_certificate;
     ngx_str_t                   ssl_crl;
@@ -103,6 +109,8 @@ struct ngx_http_oidc_provider_s {
     ngx_uint_t                  userinfo_algs;
 
     ngx_flag_t                  pkce;
+    ngx_flag_t                  par;
+    ngx_flag_t                  request_object;
     ngx_flag_t                  userinfo;
     ngx_flag_t                  logout_token_hint;
     ngx_flag_t                  logout_cross_site;
@@ -139,7 +147,8 @@ typedef struct {
 typedef struct {
     ngx_array_t                 providers;  /* of pointers */
     ngx_array_t                 stores;     /* of named_store_t */
-    ngx_array_t                 keys;       /* of oidc_key_t */
+    ngx_array_t                 keys;       /* of oidc_key_t, of http{} */
+    ngx_array_t                 all_keys;   /* and of the providers: /jwks */
     ngx_str_t                   jwks;       /* what oidc_jwks answers */
     ngx_str_t                   jwks_etag;
     oidc_ring_t                *ring;       /* of the cycle, or in a zone */
@@ -336,6 +345,18 @@ ngx_uint_t ngx_http_oidc_jwks_answers(ngx_conf_t *cf);
 ngx_int_t ngx_http_oidc_read_secret(ngx_conf_t *cf, ngx_str_t *name,
     size_t max, ngx_str_t *secret);
 
+/*
+ * ngx_http_oidc_client.c: a client that authenticates now, to an endpoint that
+ * takes "methods" (a member of the metadata), and that endpoint.
+ */
+
+void ngx_http_oidc_client(ngx_http_oidc_provider_t *p,
+    const oidc_metadata_t *metadata, unsigned methods, oidc_client_t *client);
+
+#define ngx_http_oidc_endpoint_url(p, metadata, name)                         \
+    (((p)->client.auth == OIDC_CLIENT_TLS) ? &(metadata)->mtls.name           \
+                                           : &(metadata)->name)
+
 /* ngx_http_oidc_back_channel.c: the provider's block as a location */
 
 char *ngx_http_oidc_back_channel_create(ngx_conf_t *cf,
@@ -405,6 +426,11 @@ void ngx_http_oidc_store_explain(ngx_http_request_t *r,
 /* ngx_http_oidc_fetch.c: fetch over a subrequest */
 
 ngx_int_t ngx_http_oidc_fetch(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_http_oidc_fetch_t *f);
+
+/* once woken: NGX_OK, or NGX_DECLINED where there is no whole answer */
+
+ngx_int_t ngx_http_oidc_fetched(ngx_http_oidc_ctx_t *ctx,
     ngx_http_oidc_fetch_t *f);
 ngx_int_t ngx_http_oidc_fetch_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t offset);
@@ -480,6 +506,14 @@ ngx_int_t ngx_http_oidc_send(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_oidc_logged_out(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
+
+/*
+ * ngx_http_oidc_pending.c: deletes cookies of logins that are over, and the
+ * oldest, so that one of "size" bytes more finds room in the Cookie header.
+ */
+
+ngx_int_t ngx_http_oidc_drop_pending(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, size_t size);
 
 /* the phases */
 

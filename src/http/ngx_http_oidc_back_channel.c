@@ -33,8 +33,6 @@ static ngx_int_t ngx_http_oidc_back_channel_init(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *ctx);
 static void ngx_http_oidc_back_channel_inherit(ngx_conf_t *cf,
     ngx_http_conf_ctx_t *from, void **loc_conf);
-static ngx_uint_t ngx_http_oidc_back_channel_seen(ngx_http_oidc_provider_t *p,
-    const char *name);
 
 
 static const ngx_http_oidc_back_channel_t  ngx_http_oidc_back_channel[] = {
@@ -464,7 +462,7 @@ ngx_http_oidc_back_channel_inherit(ngx_conf_t *cf, ngx_http_conf_ctx_t *from,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_oidc_back_channel_seen(ngx_http_oidc_provider_t *p, const char *name)
 {
     ngx_str_t   *seen;

@@ -57,6 +57,8 @@ ngx_http_oidc_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&omcf->keys, cf->pool, 4, sizeof(oidc_key_t))
            != NGX_OK
+        || ngx_array_init(&omcf->all_keys, cf->pool, 4, sizeof(oidc_key_t))
+           != NGX_OK
         || ngx_array_init(&omcf->uses, cf->pool, 8,
                           sizeof(ngx_http_oidc_use_t))
            != NGX_OK)

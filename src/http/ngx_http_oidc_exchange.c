@@ -15,10 +15,6 @@
 #include "oidc_json.h"
 
 
-static ngx_int_t ngx_http_oidc_fetched(ngx_http_oidc_ctx_t *ctx,
-    ngx_http_oidc_fetch_t *f);
-
-
 ngx_int_t
 ngx_http_oidc_ask_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
@@ -48,8 +44,7 @@ ngx_http_oidc_ask_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
             return rc;
         }
 
-        client = p->client;
-        client.auth = oidc_client_auth(&p->client, metadata->token_auth);
+        ngx_http_oidc_client(p, metadata, metadata->token_auth, &client);
 
         verifier.len = p->pkce ? sizeof(data) : 0;
         verifier.data = data;
@@ -75,7 +70,9 @@ ngx_http_oidc_ask_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         cb->token.body = cb->form.body;
         cb->token.authorization = cb->form.authorization;
 
-        ctx->rc = oidc_str_dup(&ctx->pool, &metadata->token_endpoint,
+        ctx->rc = oidc_str_dup(&ctx->pool,
+                               ngx_http_oidc_endpoint_url(p, metadata,
+                                                          token_endpoint),
                                &cb->token.url);
 
         if (ctx->rc != OIDC_OK) {
@@ -84,20 +81,6 @@ ngx_http_oidc_ask_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     return ngx_http_oidc_fetch(r, ctx, &cb->token);
-}
-
-
-static ngx_int_t
-ngx_http_oidc_fetched(ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_fetch_t *f)
-{
-    ctx->rc = f->rc;
-
-    if (f->rc != OIDC_OK) {
-        ctx->detail = f->url;
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
 }
 
 
@@ -184,6 +167,7 @@ ngx_http_oidc_check_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     expect->now = ngx_time();
     expect->skew = p->clock_skew;
     expect->algs = ngx_http_oidc_id_token_algs(p);
+    expect->jwe = p->id_token_jwe.algs ? &p->id_token_jwe : NULL;
     cb->algs = expect->algs;
 
     if (p->trusted_audience != NULL) {
@@ -254,20 +238,26 @@ ngx_http_oidc_ask_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     u_char                 *p;
     size_t                  len;
-    const oidc_metadata_t  *metadata;
+    const oidc_str_t          *url;
+    const oidc_metadata_t     *metadata;
+    ngx_http_oidc_provider_t  *provider;
 
-    if (!ctx->provider->userinfo) {
+    provider = ctx->provider;
+
+    if (!provider->userinfo) {
         return NGX_OK;
     }
 
-    metadata = ngx_oidc_idp_metadata(ctx->provider->idp);
+    metadata = ngx_oidc_idp_metadata(provider->idp);
 
     if (metadata == NULL) {
         ctx->rc = OIDC_NOT_READY;
         return NGX_DECLINED;
     }
 
-    if (metadata->userinfo_endpoint.len == 0) {
+    url = ngx_http_oidc_endpoint_url(provider, metadata, userinfo_endpoint);
+
+    if (url->len == 0) {
         ngx_str_set(&ctx->detail, "userinfo_endpoint");
         ctx->rc = OIDC_META_MEMBER;
         return NGX_DECLINED;
@@ -291,7 +281,7 @@ ngx_http_oidc_ask_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
         ngx_str_set(&cb->userinfo.method, "GET");
 
-        if (ctx->provider->userinfo_algs) {
+        if (provider->userinfo_algs || provider->userinfo_jwe.algs) {
             ngx_str_set(&cb->userinfo.accept, "application/jwt");
 
         } else {
@@ -299,8 +289,7 @@ ngx_http_oidc_ask_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
                         "application/json, application/jwt");
         }
 
-        ctx->rc = oidc_str_dup(&ctx->pool, &metadata->userinfo_endpoint,
-                               &cb->userinfo.url);
+        ctx->rc = oidc_str_dup(&ctx->pool, url, &cb->userinfo.url);
 
         if (ctx->rc != OIDC_OK) {
             return NGX_DECLINED;
@@ -335,6 +324,8 @@ ngx_http_oidc_read_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     cb->expect.jwks = ngx_oidc_idp_jwks(ctx->provider->idp);
     cb->expect.algs = ctx->provider->userinfo_algs;
+    cb->expect.jwe = ctx->provider->userinfo_jwe.algs
+                     ? &ctx->provider->userinfo_jwe : NULL;
     cb->expect.now = ngx_time();
 
     if (oidc_json_str(cb->claims, "sub", &sub) != 1) {

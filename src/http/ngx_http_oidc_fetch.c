@@ -429,6 +429,20 @@ ngx_http_oidc_fetch_verdict(ngx_http_request_t *sr, ngx_http_oidc_fetch_t *f,
 }
 
 
+ngx_int_t
+ngx_http_oidc_fetched(ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_fetch_t *f)
+{
+    ctx->rc = f->rc;
+
+    if (f->rc != OIDC_OK) {
+        ctx->detail = f->url;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
 /* the variables of the fixed configuration; nothing outside of a call */
 
 ngx_int_t

@@ -12,7 +12,7 @@
  */
 
 
-#include "ngx_http_oidc.h"
+#include "ngx_http_oidc_provider.h"
 
 
 #define NGX_HTTP_OIDC_PEM_MAX     (32 * 1024)
@@ -46,7 +46,10 @@ static ngx_int_t ngx_http_oidc_init_ring_zone(ngx_shm_zone_t *zone,
 static ngx_int_t ngx_http_oidc_jwks_handler(ngx_http_request_t *r);
 
 
-/* oidc_key file [use=sig|enc] [alg=name] [kid=text] [retired] */
+/*
+ * oidc_key file [use=sig|enc] [alg=name] [kid=text] [retired], of http{} or of
+ * a provider; the offset is that of the array of keys.
+ */
 
 char *
 ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -54,7 +57,8 @@ ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_int_t                   rc;
     ngx_str_t                  *value, pem;
     ngx_uint_t                  i;
-    oidc_key_t                 *key, *keys;
+    oidc_key_t                 *key, *keys, *all;
+    ngx_array_t                *array;
     const char                 *why;
     oidc_rc_t                   orc;
     ngx_pool_cleanup_t         *cln;
@@ -97,10 +101,10 @@ ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     key->retired = params.retired;
 
-    keys = omcf->keys.elts;
+    all = omcf->all_keys.elts;
 
-    for (i = 0; i < omcf->keys.nelts; i++) {
-        if (oidc_str_eq(&keys[i].kid, &key->kid)) {
+    for (i = 0; i < omcf->all_keys.nelts; i++) {
+        if (oidc_str_eq(&all[i].kid, &key->kid)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "key \"%V\" has the kid of another: \"%V\"",
                                &value[1], &key->kid);
@@ -108,12 +112,17 @@ ngx_http_oidc_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    keys = ngx_array_push(&omcf->keys);
-    if (keys == NULL) {
+    array = (ngx_array_t *) ((u_char *) conf + cmd->offset);
+
+    keys = ngx_array_push(array);
+    all = ngx_array_push(&omcf->all_keys);
+
+    if (keys == NULL || all == NULL) {
         return NGX_CONF_ERROR;
     }
 
     *keys = *key;
+    *all = *key;
 
     return NGX_CONF_OK;
 }
@@ -223,15 +232,25 @@ ngx_http_oidc_keys_finish(ngx_conf_t *cf)
 {
     u_char                      hash[32];
     ngx_str_t                   name;
+    ngx_uint_t                  i;
     oidc_pool_t                 pool;
     ngx_shm_zone_t             *zone;
+    ngx_http_oidc_provider_t  **p;
     ngx_http_oidc_main_conf_t  *omcf;
 
     omcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module);
 
+    p = omcf->providers.elts;
+
+    for (i = 0; i < omcf->providers.nelts; i++) {
+        if (ngx_http_oidc_client_finish(cf, p[i], &omcf->keys) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
     pool = ngx_http_oidc_pool(cf->pool);
 
-    if (oidc_jwks_render(&pool, omcf->keys.elts, omcf->keys.nelts,
+    if (oidc_jwks_render(&pool, omcf->all_keys.elts, omcf->all_keys.nelts,
                          &omcf->jwks)
         != OIDC_OK
         || oidc_sha256(omcf->jwks.data, omcf->jwks.len, hash) != OIDC_OK)

@@ -7,7 +7,8 @@
 /*
  * The start of a login: a sealed cookie of its own for this state, and a
  * redirect to the authorization endpoint (OpenID Connect Core 3.1.2.1).  The
- * gateway keeps nothing.
+ * request may be signed (RFC 9101), and pushed to the provider ahead of the
+ * browser (RFC 9126).  The gateway keeps nothing.
  */
 
 
@@ -15,36 +16,42 @@
 
 #include "oidc_authz.h"
 #include "oidc_cookie.h"
-
-
-/* cookies deleted with one answer; the rest goes with the next */
-
-#define NGX_HTTP_OIDC_DROP_MAX  20
+#include "oidc_par.h"
 
 
 typedef struct {
-    oidc_str_t    suffix;
-    int64_t       created;
-    ngx_uint_t    order;        /* in the Cookie header: the oldest first */
-    size_t        size;
-} ngx_http_oidc_pending_t;
+    oidc_str_t               return_to;
+    oidc_login_t             login;
+    oidc_authz_t             authz;
+    u_char                   state[OIDC_STATE_LEN];
+    u_char                   nonce[43];
+    u_char                   challenge[43];
+    oidc_form_t              form;
+    ngx_http_oidc_fetch_t    par;
+} ngx_http_oidc_login_flow_t;
 
 
+static void ngx_http_oidc_login_cleanup(void *data);
+static ngx_int_t ngx_http_oidc_login_request(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_login_object(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_login_push(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_login_pushed(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_login_redirect(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_login_cookie(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, oidc_login_t *login, const oidc_str_t *state);
-static ngx_int_t ngx_http_oidc_drop_pending(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx, size_t size);
-static ngx_uint_t ngx_http_oidc_find_pending(ngx_http_request_t *r,
-    const oidc_str_t *prefix, ngx_http_oidc_pending_t *pending,
-    ngx_uint_t max);
-static int ngx_libc_cdecl ngx_http_oidc_pending_cmp(const void *one,
-    const void *two);
 
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_login_steps[] = {
     ngx_http_oidc_need_metadata,
+    ngx_http_oidc_login_request,
+    ngx_http_oidc_login_object,
+    ngx_http_oidc_login_push,
+    ngx_http_oidc_login_pushed,
     ngx_http_oidc_login_redirect,
     NULL
 };
@@ -56,23 +63,44 @@ ngx_int_t
 ngx_http_oidc_login(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     const oidc_str_t *return_to)
 {
-    oidc_str_t  *target;
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_oidc_login_flow_t  *flow;
 
     if (return_to != NULL) {
 
-        target = ngx_palloc(r->pool, sizeof(oidc_str_t));
-        if (target == NULL) {
+        cln = ngx_pool_cleanup_add(r->pool,
+                                   sizeof(ngx_http_oidc_login_flow_t));
+        if (cln == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        *target = *return_to;
+        flow = cln->data;
+        ngx_memzero(flow, sizeof(ngx_http_oidc_login_flow_t));
+        cln->handler = ngx_http_oidc_login_cleanup;
+
+        flow->return_to = *return_to;
 
         ctx->what = "login";
-        ctx->flow = target;
+        ctx->flow = flow;
         ctx->step = ngx_http_oidc_login_steps;
     }
 
     return ngx_http_oidc_run(r, ctx);
+}
+
+
+static void
+ngx_http_oidc_login_cleanup(void *data)
+{
+    ngx_http_oidc_login_flow_t *flow = data;
+
+    if (flow->par.timer.timer_set) {
+        ngx_del_timer(&flow->par.timer);
+    }
+
+    oidc_wipe(flow->form.body.data, flow->form.body.len);
+    oidc_wipe(flow->form.authorization.data, flow->form.authorization.len);
+    oidc_wipe(&flow->login, sizeof(oidc_login_t));
 }
 
 
@@ -180,19 +208,79 @@ ngx_http_oidc_need_metadata(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_oidc_login_redirect(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+ngx_http_oidc_login_request(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    u_char                     state[OIDC_STATE_LEN], nonce[43], secret[43],
-                               challenge[43];
+    ngx_http_oidc_login_flow_t *flow = ctx->flow;
+
+    u_char                     secret[43];
     ngx_int_t                  rc;
-    oidc_str_t                 location, verifier, *return_to;
-    oidc_login_t               login;
-    oidc_authz_t               authz;
+    oidc_str_t                 verifier;
+    oidc_authz_t              *authz;
+    oidc_login_t              *login;
+    ngx_http_oidc_provider_t  *p;
+
+    p = ctx->provider;
+    authz = &flow->authz;
+    login = &flow->login;
+
+    rc = ngx_http_oidc_absolute(r, ctx, &p->uri[NGX_HTTP_OIDC_REDIRECT_URI],
+                                &authz->redirect_uri);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->rc = oidc_login_begin(oidc_random, login, flow->state);
+
+    if (ctx->rc != OIDC_OK) {
+        return NGX_DECLINED;
+    }
+
+    login->created = ngx_time();
+    login->provider = p->name;
+    login->return_to = flow->return_to;
+
+    authz->client_id = p->client.id;
+    authz->scope = p->scope;
+    authz->extra = p->extra_auth_args;
+    authz->state.len = OIDC_STATE_LEN;
+    authz->state.data = flow->state;
+    authz->nonce.len = sizeof(flow->nonce);
+    authz->nonce.data = flow->nonce;
+
+    ctx->rc = oidc_login_nonce(login, flow->nonce);
+
+    if (ctx->rc == OIDC_OK && p->pkce) {
+
+        verifier.len = sizeof(secret);
+        verifier.data = secret;
+        authz->challenge.len = sizeof(flow->challenge);
+        authz->challenge.data = flow->challenge;
+
+        ctx->rc = oidc_login_verifier(login, secret);
+
+        if (ctx->rc == OIDC_OK) {
+            ctx->rc = oidc_pkce_challenge(&verifier, flow->challenge);
+        }
+
+        oidc_wipe(secret, sizeof(secret));
+    }
+
+    return (ctx->rc == OIDC_OK) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* RFC 9101; its audience is the issuer, whatever assertions say */
+
+static ngx_int_t
+ngx_http_oidc_login_object(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_login_flow_t *flow = ctx->flow;
+
+    oidc_client_t              client;
     const oidc_metadata_t     *metadata;
     ngx_http_oidc_provider_t  *p;
 
     p = ctx->provider;
-    return_to = ctx->flow;
 
     metadata = ngx_oidc_idp_metadata(p->idp);
 
@@ -201,66 +289,152 @@ ngx_http_oidc_login_redirect(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    ngx_memzero(&authz, sizeof(oidc_authz_t));
-    ngx_memzero(&login, sizeof(oidc_login_t));
-
-    rc = ngx_http_oidc_absolute(r, ctx, &p->uri[NGX_HTTP_OIDC_REDIRECT_URI],
-                                &authz.redirect_uri);
-    if (rc != NGX_OK) {
-        return rc;
+    if (!p->request_object && !metadata->object_required) {
+        return NGX_OK;
     }
 
-    ctx->rc = oidc_login_begin(oidc_random, &login, state);
+    ngx_http_oidc_client(p, metadata, metadata->token_auth, &client);
+    client.audience = p->idp->issuer;
+
+    ctx->rc = oidc_authz_object(&ctx->pool, &flow->authz, &client,
+                                &flow->authz.request);
 
     if (ctx->rc != OIDC_OK) {
+        ngx_str_set(&ctx->detail, "request object");
         return NGX_DECLINED;
     }
 
-    login.created = ngx_time();
-    login.provider.len = p->name.len;
-    login.provider.data = p->name.data;
-    login.return_to = *return_to;
+    return NGX_OK;
+}
 
-    authz.endpoint = metadata->authorization_endpoint;
-    authz.client_id = p->client.id;
-    authz.scope.len = p->scope.len;
-    authz.scope.data = p->scope.data;
-    authz.extra.len = p->extra_auth_args.len;
-    authz.extra.data = p->extra_auth_args.data;
-    authz.state.len = OIDC_STATE_LEN;
-    authz.state.data = state;
-    authz.nonce.len = sizeof(nonce);
-    authz.nonce.data = nonce;
 
-    ctx->rc = oidc_login_nonce(&login, nonce);
+/* RFC 9126 */
 
-    if (ctx->rc == OIDC_OK && p->pkce) {
+static ngx_int_t
+ngx_http_oidc_login_push(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_login_flow_t *flow = ctx->flow;
 
-        verifier.len = sizeof(secret);
-        verifier.data = secret;
-        authz.challenge.len = sizeof(challenge);
-        authz.challenge.data = challenge;
+    oidc_client_t              client;
+    const oidc_str_t          *url;
+    ngx_http_oidc_fetch_t     *f;
+    const oidc_metadata_t     *metadata;
+    ngx_http_oidc_provider_t  *p;
 
-        ctx->rc = oidc_login_verifier(&login, secret);
+    p = ctx->provider;
+    f = &flow->par;
 
-        if (ctx->rc == OIDC_OK) {
-            ctx->rc = oidc_pkce_challenge(&verifier, challenge);
+    metadata = ngx_oidc_idp_metadata(p->idp);
+
+    if (metadata == NULL) {
+        ctx->rc = OIDC_NOT_READY;
+        return NGX_DECLINED;
+    }
+
+    if (!p->par && !metadata->par_required) {
+        return NGX_OK;
+    }
+
+    if (flow->form.body.len == 0) {
+
+        url = ngx_http_oidc_endpoint_url(p, metadata,
+                                       pushed_authorization_request_endpoint);
+
+        if (url->len == 0) {
+            ngx_str_set(&ctx->detail, "pushed_authorization_request_endpoint");
+            ctx->rc = OIDC_META_MEMBER;
+            return NGX_DECLINED;
         }
 
-        oidc_wipe(secret, sizeof(secret));
+        ngx_http_oidc_client(p, metadata, metadata->token_auth, &client);
+
+        ctx->rc = oidc_par_request(&ctx->pool, &flow->authz, &client,
+                                   &flow->form);
+
+        if (ctx->rc == OIDC_OK) {
+            ctx->rc = oidc_str_dup(&ctx->pool, url, &f->url);
+        }
+
+        if (ctx->rc != OIDC_OK) {
+            return NGX_DECLINED;
+        }
+
+        ngx_str_set(&f->method, "POST");
+        ngx_str_set(&f->accept, "application/json");
+        ngx_str_set(&f->content_type, "application/x-www-form-urlencoded");
+        f->body = flow->form.body;
+        f->authorization = flow->form.authorization;
     }
 
-    if (ctx->rc == OIDC_OK) {
-        ctx->rc = oidc_authz_url(&ctx->pool, &authz, &location);
+    return ngx_http_oidc_fetch(r, ctx, f);
+}
+
+
+static ngx_int_t
+ngx_http_oidc_login_pushed(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_login_flow_t *flow = ctx->flow;
+
+    int64_t                 expires_in;
+    oidc_str_t              error;
+    ngx_http_oidc_fetch_t  *f;
+
+    f = &flow->par;
+
+    if (f->url.len == 0) {
+        return NGX_OK;
     }
+
+    if (ngx_http_oidc_fetched(ctx, f) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memzero(&error, sizeof(oidc_str_t));
+
+    ctx->rc = oidc_par_parse(&ctx->pool, f->status, &f->answer_type,
+                             &f->answer, &flow->authz.request_uri,
+                             &expires_in, &error);
+
+    if (ctx->rc != OIDC_OK) {
+        ctx->detail = error;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_login_redirect(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_login_flow_t *flow = ctx->flow;
+
+    oidc_str_t                 location;
+    const oidc_metadata_t     *metadata;
+    ngx_http_oidc_provider_t  *p;
+
+    p = ctx->provider;
+
+    metadata = ngx_oidc_idp_metadata(p->idp);
+
+    if (metadata == NULL) {
+        ctx->rc = OIDC_NOT_READY;
+        return NGX_DECLINED;
+    }
+
+    flow->authz.endpoint = metadata->authorization_endpoint;
+
+    ctx->rc = oidc_authz_url(&ctx->pool, &flow->authz, &location);
 
     if (ctx->rc == OIDC_OK
-        && ngx_http_oidc_login_cookie(r, ctx, &login, &authz.state) != NGX_OK)
+        && ngx_http_oidc_login_cookie(r, ctx, &flow->login,
+                                      &flow->authz.state)
+           != NGX_OK)
     {
         ctx->rc = OIDC_NOMEM;
     }
 
-    oidc_wipe(&login, sizeof(oidc_login_t));
+    oidc_wipe(&flow->login, sizeof(oidc_login_t));
 
     if (ctx->rc != OIDC_OK) {
         return NGX_DECLINED;
@@ -308,116 +482,4 @@ ngx_http_oidc_login_cookie(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
     return ngx_http_oidc_set_cookie(r, ctx, name, &suffix, &value,
                                     ctx->provider->pre_auth_timeout);
-}
-
-
-/*
- * Makes room for one more pending login of "size" bytes: drops those that are
- * over, then the oldest, until at most NGX_HTTP_OIDC_LOGINS_MAX of them take
- * at most NGX_HTTP_OIDC_LOGINS_SIZE of the Cookie header.
- */
-
-static ngx_int_t
-ngx_http_oidc_drop_pending(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
-    size_t size)
-{
-    time_t                    oldest;
-    ngx_uint_t                i, n, kept, dropped;
-    oidc_str_t               *prefix;
-    ngx_http_oidc_pending_t   pending[OIDC_COOKIE_COUNT_MAX / 10];
-
-    prefix = &ctx->provider->login_cookie[ngx_http_oidc_https(r, ctx)];
-
-    n = ngx_http_oidc_find_pending(r, prefix, pending,
-                                   OIDC_COOKIE_COUNT_MAX / 10);
-
-    if (n == 0) {
-        return NGX_OK;
-    }
-
-    /* the youngest first */
-
-    ngx_qsort(pending, n, sizeof(ngx_http_oidc_pending_t),
-              ngx_http_oidc_pending_cmp);
-
-    oldest = ngx_time() - ctx->provider->pre_auth_timeout;
-    kept = 1;
-    dropped = 0;
-
-    for (i = 0; i < n; i++) {
-
-        size += pending[i].size;
-
-        if (pending[i].created >= oldest
-            && kept < NGX_HTTP_OIDC_LOGINS_MAX
-            && size <= NGX_HTTP_OIDC_LOGINS_SIZE)
-        {
-            kept++;
-            continue;
-        }
-
-        if (dropped++ == NGX_HTTP_OIDC_DROP_MAX) {
-            break;
-        }
-
-        if (ngx_http_oidc_set_cookie(r, ctx, prefix, &pending[i].suffix, NULL,
-                                     0)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_oidc_find_pending(ngx_http_request_t *r, const oidc_str_t *prefix,
-    ngx_http_oidc_pending_t *pending, ngx_uint_t max)
-{
-    ngx_uint_t  i, n;
-    oidc_str_t  line, name, value;
-
-    n = 0;
-
-    for (i = 0; ngx_http_oidc_cookies(r, i, &line); i++) {
-
-        while (n < max && oidc_cookie_next(&line, &name, &value)) {
-
-            /* one that we would not write cannot be deleted by us, either */
-
-            if (name.len != prefix->len + OIDC_LOGIN_SUFFIX_LEN
-                || ngx_memcmp(name.data, prefix->data, prefix->len) != 0
-                || !oidc_cookie_name_ok(&name))
-            {
-                continue;
-            }
-
-            pending[n].suffix.len = OIDC_LOGIN_SUFFIX_LEN;
-            pending[n].suffix.data = name.data + prefix->len;
-            pending[n].created = oidc_login_created(&value);
-            pending[n].order = n;
-            pending[n].size = name.len + value.len + 3;
-            n++;
-        }
-    }
-
-    return n;
-}
-
-
-static int ngx_libc_cdecl
-ngx_http_oidc_pending_cmp(const void *one, const void *two)
-{
-    const ngx_http_oidc_pending_t  *a = one;
-    const ngx_http_oidc_pending_t  *b = two;
-
-    if (a->created != b->created) {
-        return (a->created < b->created) ? 1 : -1;
-    }
-
-    /* begun within a second: browsers send them in order (RFC 6265, 5.4) */
-
-    return (a->order < b->order) ? 1 : -1;
 }

@@ -37,6 +37,9 @@ static char *ngx_http_oidc_not_yet(ngx_conf_t *cf, ngx_command_t *cmd,
 static ngx_conf_enum_t  ngx_http_oidc_client_auth_methods[] = {
     { ngx_string("client_secret_basic"), OIDC_CLIENT_SECRET_BASIC },
     { ngx_string("client_secret_post"), OIDC_CLIENT_SECRET_POST },
+    { ngx_string("client_secret_jwt"), OIDC_CLIENT_SECRET_JWT },
+    { ngx_string("private_key_jwt"), OIDC_CLIENT_PRIVATE_KEY_JWT },
+    { ngx_string("tls_client_auth"), OIDC_CLIENT_TLS },
     { ngx_string("none"), OIDC_CLIENT_NONE },
     { ngx_null_string, 0 }
 };
@@ -62,6 +65,10 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
       ngx_http_oidc_offset(client_auth_method),
       &ngx_http_oidc_client_auth_methods },
 
+    { ngx_string("client_assertion_audience"), NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot, ngx_http_oidc_offset(client_assertion_audience),
+      NULL },
+
     { ngx_string("config_url"), NGX_CONF_TAKE1, ngx_conf_set_str_slot,
       ngx_http_oidc_idp_offset(config_url), NULL },
 
@@ -76,6 +83,12 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
 
     { ngx_string("pkce"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
       ngx_http_oidc_offset(pkce), NULL },
+
+    { ngx_string("par"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
+      ngx_http_oidc_offset(par), NULL },
+
+    { ngx_string("request_object"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
+      ngx_http_oidc_offset(request_object), NULL },
 
     { ngx_string("userinfo"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
       ngx_http_oidc_offset(userinfo), NULL },
@@ -132,6 +145,22 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
     { ngx_string("userinfo_signed_response_alg"), NGX_CONF_1MORE,
       ngx_http_oidc_algs, ngx_http_oidc_offset(userinfo_algs), NULL },
 
+    { ngx_string("id_token_encrypted_response_alg"), NGX_CONF_1MORE,
+      ngx_http_oidc_jwe_algs, ngx_http_oidc_offset(id_token_jwe.algs),
+      oidc_jwe_alg },
+
+    { ngx_string("id_token_encrypted_response_enc"), NGX_CONF_1MORE,
+      ngx_http_oidc_jwe_algs, ngx_http_oidc_offset(id_token_jwe.encs),
+      oidc_jwe_enc },
+
+    { ngx_string("userinfo_encrypted_response_alg"), NGX_CONF_1MORE,
+      ngx_http_oidc_jwe_algs, ngx_http_oidc_offset(userinfo_jwe.algs),
+      oidc_jwe_alg },
+
+    { ngx_string("userinfo_encrypted_response_enc"), NGX_CONF_1MORE,
+      ngx_http_oidc_jwe_algs, ngx_http_oidc_offset(userinfo_jwe.encs),
+      oidc_jwe_enc },
+
     { ngx_string("trusted_audience"), NGX_CONF_1MORE, ngx_http_oidc_audience,
       ngx_http_oidc_offset(trusted_audience), NULL },
 
@@ -159,7 +188,8 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
     { ngx_string("allow_http"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
       ngx_http_oidc_offset(allow_http), NULL },
 
-    { ngx_string("oidc_key"), NGX_CONF_1MORE, ngx_http_oidc_key, 0, 0, NULL },
+    { ngx_string("oidc_key"), NGX_CONF_1MORE, ngx_http_oidc_key,
+      ngx_http_oidc_offset(keys), NULL },
 
       ngx_null_command
 };
@@ -215,6 +245,8 @@ ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p->timeout = NGX_CONF_UNSET_MSEC;
     p->client_auth_method = NGX_CONF_UNSET_UINT;
     p->pkce = NGX_CONF_UNSET;
+    p->par = NGX_CONF_UNSET;
+    p->request_object = NGX_CONF_UNSET;
     p->userinfo = NGX_CONF_UNSET;
     p->logout_token_hint = NGX_CONF_UNSET;
     p->logout_cross_site = NGX_CONF_UNSET;
@@ -222,7 +254,12 @@ ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p->allow_http = NGX_CONF_UNSET;
 
     p->idp = ngx_oidc_idp_create(cf, &p->name);
-    if (p->idp == NULL) {
+
+    if (p->idp == NULL
+        || ngx_array_init(&p->keys, cf->pool, 2, sizeof(oidc_key_t)) != NGX_OK
+        || ngx_array_init(&p->jwe_keys, cf->pool, 2, sizeof(oidc_key_t))
+           != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -31,6 +31,19 @@ ngx_uint_t ngx_http_oidc_args_ok(ngx_conf_t *cf, ngx_command_t *cmd);
 char *ngx_http_oidc_provider_check(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 
+/* ngx_http_oidc_back_channel.c: 1 where the block has this directive */
+
+ngx_uint_t ngx_http_oidc_back_channel_seen(ngx_http_oidc_provider_t *p,
+    const char *name);
+
+/* ngx_http_oidc_client.c: who we are for the provider; they log the [emerg] */
+
+char *ngx_http_oidc_jwe_algs(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_oidc_client_check(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+ngx_int_t ngx_http_oidc_client_finish(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p, ngx_array_t *keys);
+
 /* ngx_http_oidc_provider_set.c: handlers of its directives */
 
 char *ngx_http_oidc_scope(ngx_conf_t *cf, ngx_command_t *cmd,

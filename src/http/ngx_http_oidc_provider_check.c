@@ -18,8 +18,6 @@
 #include "oidc_jws.h"
 
 
-static char *ngx_http_oidc_provider_client(ngx_conf_t *cf,
-    ngx_http_oidc_provider_t *p);
 static char *ngx_http_oidc_provider_urls(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 static char *ngx_http_oidc_provider_uris(ngx_conf_t *cf,
@@ -56,6 +54,8 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
     ngx_conf_init_msec_value(p->timeout, 30000);
     ngx_conf_init_uint_value(p->client_auth_method, OIDC_CLIENT_AUTO);
     ngx_conf_init_value(p->pkce, 1);
+    ngx_conf_init_value(p->par, 0);
+    ngx_conf_init_value(p->request_object, 0);
     ngx_conf_init_value(p->userinfo, 0);
     ngx_conf_init_value(p->logout_token_hint, 0);
     ngx_conf_init_value(p->logout_cross_site, 0);
@@ -88,14 +88,20 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
         return NGX_CONF_ERROR;
     }
 
-    rv = ngx_http_oidc_provider_client(cf, p);
-    if (rv != NGX_CONF_OK) {
-        return rv;
+    if (p->client.id.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"client_id\" in oidc_provider \"%V\"",
+                           &p->name);
+        return NGX_CONF_ERROR;
     }
 
     rv = ngx_http_oidc_provider_urls(cf, p);
     if (rv != NGX_CONF_OK) {
         return rv;
+    }
+
+    if (ngx_http_oidc_client_check(cf, p) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     rv = ngx_http_oidc_provider_uris(cf, p);
@@ -121,66 +127,6 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
     }
 
     return ngx_http_oidc_back_channel_finish(cf, p);
-}
-
-
-static char *
-ngx_http_oidc_provider_client(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
-{
-    size_t      min;
-    unsigned    alg, algs;
-    ngx_str_t  *secret;
-
-    if (p->client.id.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"client_id\" in oidc_provider \"%V\"",
-                           &p->name);
-        return NGX_CONF_ERROR;
-    }
-
-    secret = &p->client.secret;
-
-    if (p->client_secret_file.len) {
-
-        if (secret->len) {
-            return "has both \"client_secret\" and \"client_secret_file\"";
-        }
-
-        if (ngx_http_oidc_read_secret(cf, &p->client_secret_file, 4096, secret)
-            != NGX_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (secret->len == 0
-        && (p->client_auth_method == OIDC_CLIENT_SECRET_BASIC
-            || p->client_auth_method == OIDC_CLIENT_SECRET_POST))
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"client_auth_method\" of oidc_provider \"%V\" "
-                           "needs a \"client_secret\"", &p->name);
-        return NGX_CONF_ERROR;
-    }
-
-    p->client.auth = p->client_auth_method;
-
-    algs = p->id_token_algs | p->userinfo_algs;
-
-    for (alg = OIDC_HS256; alg <= OIDC_HS512; alg <<= 1) {
-
-        min = oidc_jws_secret_min(alg);
-
-        if ((algs & alg) && secret->len < min) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "%s of oidc_provider \"%V\" needs a "
-                               "client_secret of at least %uz bytes",
-                               oidc_jws_alg_name(alg), &p->name, min);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
 }
 
 
