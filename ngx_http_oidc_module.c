@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_oidc_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_oidc_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_oidc_handlers(ngx_conf_t *cf);
 static ngx_int_t ngx_http_oidc_init_process(ngx_cycle_t *cycle);
+static ngx_uint_t ngx_http_oidc_first_of_store(ngx_http_oidc_provider_t **p,
+    ngx_uint_t i);
 static void ngx_http_oidc_exit_process(ngx_cycle_t *cycle);
 
 
@@ -317,9 +319,30 @@ ngx_http_oidc_init_process(ngx_cycle_t *cycle)
         if (ngx_oidc_idp_init_process(p[i]->idp, cycle) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        if (ngx_http_oidc_first_of_store(p, i)
+            && ngx_oidc_store_init_process(p[i]->store, cycle) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
+}
+
+
+/* several providers may share a store */
+
+static ngx_uint_t
+ngx_http_oidc_first_of_store(ngx_http_oidc_provider_t **p, ngx_uint_t i)
+{
+    ngx_uint_t  n;
+
+    for (n = 0; p[n]->store != p[i]->store; n++) {
+        /* void */
+    }
+
+    return n == i;
 }
 
 
@@ -343,6 +366,10 @@ ngx_http_oidc_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < omcf->providers.nelts; i++) {
         ngx_oidc_idp_exit_process(p[i]->idp);
+
+        if (ngx_http_oidc_first_of_store(p, i)) {
+            ngx_oidc_store_exit_process(p[i]->store);
+        }
     }
 
     ngx_oidc_curl_exit_process(cycle);

@@ -433,7 +433,7 @@ $c->refused('O02: location in a provider', provider => "location / {\n}",
 	qr/unexpected "\{"/);
 $c->refused("O02: $_ in a store", http => "oidc_session_store s {\n$_ x;\n}",
 	qr/directive "$_" is not allowed in oidc_session_store/)
-	for qw/ foo issuer proxy_read_timeout hostname redis prefix /;
+	for qw/ foo issuer proxy_read_timeout keyval ssl_crl /;
 
 my @nginx = (
 	'proxy_http_version 1.1', 'proxy_connect_timeout 1s',
@@ -554,8 +554,8 @@ $c->refused('O02: an unknown store', provider => 'session_store nope;',
 $c->accepted('O02: a store that comes later', provider => 'session_store s;',
 	end => 'oidc_session_store s { type memory; size 1m; }');
 $c->refused('O02: a store of another type', http =>
-	"oidc_session_store s {\ntype redis;\n}",
-	qr/unknown type "redis" of oidc_session_store "s"/);
+	"oidc_session_store s {\ntype disk;\n}",
+	qr/unknown type "disk" of oidc_session_store "s"/);
 $c->refused("O02: a store's size $_", http =>
 	"oidc_session_store s {\nsize $_;\n}", qr/"size" directive invalid value/)
 	for qw/ x -1 1.5m 99999999999999999999g /;

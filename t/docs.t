@@ -36,7 +36,7 @@ while ($module =~ /\{ ngx_string\("(\w+)"\),\s*([A-Z0-9_|\s]+),/g) {
 
 $source{$_}{oidc_provider} = 1 for commands('ngx_http_oidc_provider.c'),
 	slurp('src/oidc/oidc_metadata.h') =~ /^    X\((\w+), [01]\)/mg;
-$source{$_}{oidc_session_store} = 1 for commands('ngx_http_oidc_conf.c');
+$source{$_}{oidc_session_store} = 1 for commands('ngx_http_oidc_store_conf.c');
 
 my (%readme, %default);
 

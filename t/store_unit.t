@@ -37,10 +37,11 @@ sub compile {
 
 	push @flags, map { "-I$tree/$_" }
 		qw! src/core src/event src/event/modules src/os/unix objs !;
-	push @flags, map { "-I$_" } qw! src/store src/oidc t/unit t/store !;
+	push @flags, map { "-I$_" } qw! src/store src/net src/oidc t/unit t/store !;
 
 	return system($ENV{CC} || 'cc', @flags, 't/store/store.c',
-		glob('src/store/ngx_oidc_store*.c'), 'src/oidc/oidc_base.c',
+		grep({ !/_redis/ } glob 'src/store/ngx_oidc_store*.c'),
+		'src/oidc/oidc_base.c',
 		'-o', $out, '-lcrypto') == 0 && $out;
 }
 

@@ -310,8 +310,6 @@ extern ngx_module_t  ngx_http_oidc_module;
 
 char *ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_oidc_store_block(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 char *ngx_http_oidc_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_oidc_base_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_oidc_trusted_proxy(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -324,6 +322,15 @@ char *ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 char *ngx_http_oidc_init_main_conf(ngx_conf_t *cf, void *conf);
 ngx_http_oidc_provider_t *ngx_http_oidc_find_provider(
     ngx_http_oidc_main_conf_t *omcf, ngx_str_t *name);
+
+/* ngx_http_oidc_store_conf.c: oidc_session_store, and session_store */
+
+char *ngx_http_oidc_store_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_session_store(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_oidc_store_t *ngx_http_oidc_find_store(ngx_http_oidc_main_conf_t *omcf,
+    ngx_str_t *name);
 
 /* ngx_http_oidc_keys.c: key files, the cookie key, /jwks */
 

@@ -5,40 +5,15 @@
 
 
 /*
- * Configurations of the module, oidc_session_store { } as a table, and the
- * parser of such tables.  oidc_provider { } is in ngx_http_oidc_provider.c,
- * what ties servers to providers in ngx_http_oidc_use.c.
+ * Configurations of the module, and the parser of blocks whose directives are a
+ * table: oidc_provider { } in ngx_http_oidc_provider.c, oidc_session_store { }
+ * in ngx_http_oidc_store_conf.c.  What ties servers to providers is in
+ * ngx_http_oidc_use.c.
  */
 
 
 #include "ngx_http_oidc.h"
 #include "ngx_http_oidc_provider.h"
-
-
-static char *ngx_http_oidc_store_directive(ngx_conf_t *cf,
-    ngx_command_t *dummy, void *conf);
-static char *ngx_http_oidc_store_type(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
-
-static ngx_command_t  ngx_http_oidc_store_commands[] = {
-
-    { ngx_string("type"),
-      NGX_CONF_TAKE1,
-      ngx_http_oidc_store_type,
-      0,
-      offsetof(ngx_oidc_store_conf_t, type),
-      NULL },
-
-    { ngx_string("size"),
-      NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
-      0,
-      offsetof(ngx_oidc_store_conf_t, size),
-      NULL },
-
-      ngx_null_command
-};
 
 
 void *
@@ -164,101 +139,6 @@ ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                       "in %s:%ui", conf->jwks_file, conf->jwks_line);
         return NGX_CONF_ERROR;
     }
-
-    return NGX_CONF_OK;
-}
-
-
-/* oidc_session_store name { type memory; size 8m; } */
-
-char *
-ngx_http_oidc_store_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_oidc_main_conf_t *omcf = conf;
-
-    char                         *rv;
-    ngx_str_t                    *value;
-    ngx_conf_t                    save;
-    ngx_uint_t                    i;
-    ngx_oidc_store_conf_t         sc;
-    ngx_http_oidc_named_store_t  *store;
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "an oidc_session_store needs a name");
-        return NGX_CONF_ERROR;
-    }
-
-    store = omcf->stores.elts;
-
-    for (i = 0; i < omcf->stores.nelts; i++) {
-        if (oidc_str_eq(&store[i].name,
-                        &value[1]))
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate oidc_session_store \"%V\"",
-                               &value[1]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    ngx_memzero(&sc, sizeof(ngx_oidc_store_conf_t));
-
-    sc.name = value[1];
-    sc.size = NGX_CONF_UNSET_SIZE;
-    sc.tag = &ngx_http_oidc_module;
-
-    save = *cf;
-
-    cf->handler = ngx_http_oidc_store_directive;
-    cf->handler_conf = (void *) &sc;
-
-    rv = ngx_conf_parse(cf, NULL);
-
-    *cf = save;
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    store = ngx_array_push(&omcf->stores);
-    if (store == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    store->name = sc.name;
-    store->store = ngx_oidc_store_add(cf, &sc);
-
-    return (store->store != NULL) ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_oidc_store_directive(ngx_conf_t *cf, ngx_command_t *dummy,
-    void *conf)
-{
-    return ngx_http_oidc_block_directive(cf, dummy, conf,
-                                         ngx_http_oidc_store_commands, NULL,
-                                         "oidc_session_store");
-}
-
-
-static char *
-ngx_http_oidc_store_type(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_oidc_store_conf_t *sc = conf;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (sc->type.len) {
-        return "is duplicate";
-    }
-
-    sc->type = value[1];
 
     return NGX_CONF_OK;
 }

@@ -118,7 +118,7 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
     { ngx_string("frontchannel_logout_uri"), NGX_CONF_TAKE1,
       ngx_http_oidc_not_yet, 0, 0, NULL },
 
-    { ngx_string("session_store"), NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+    { ngx_string("session_store"), NGX_CONF_TAKE1, ngx_http_oidc_session_store,
       ngx_http_oidc_offset(session_store), NULL },
 
     { ngx_string("session_timeout"), NGX_CONF_TAKE1, ngx_conf_set_sec_slot,

@@ -25,6 +25,21 @@ typedef struct {
 } ngx_http_oidc_use_t;
 
 
+/* an oidc_session_store { } while it is read */
+
+typedef struct {
+    ngx_oidc_store_conf_t   sc;
+    ngx_str_t               hostname;
+    ngx_str_t               password_file;
+    ngx_int_t               port;
+    ngx_msec_t              connect_timeout;
+    ngx_msec_t              command_timeout;
+    ngx_flag_t              cluster;
+    ngx_flag_t              ssl_verify;
+    ngx_str_t               redis_only;     /* the first such directive */
+} ngx_http_oidc_store_block_t;
+
+
 char *ngx_http_oidc_block_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf, ngx_command_t *commands, void *other, const char *block);
 ngx_uint_t ngx_http_oidc_args_ok(ngx_conf_t *cf, ngx_command_t *cmd);
@@ -43,6 +58,10 @@ ngx_int_t ngx_http_oidc_client_check(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 ngx_int_t ngx_http_oidc_client_finish(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p, ngx_array_t *keys);
+
+char *ngx_http_oidc_store_check(ngx_conf_t *cf,
+    ngx_http_oidc_store_block_t *b);
+ngx_uint_t ngx_http_oidc_begins(ngx_str_t *s, const char *with);
 
 /* ngx_http_oidc_provider_set.c: handlers of its directives */
 

@@ -25,6 +25,8 @@ static ngx_int_t ngx_http_oidc_realm(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 static ngx_int_t ngx_http_oidc_resolve_store(ngx_conf_t *cf,
     ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_provider_t *p);
+static void ngx_http_oidc_warn_shared(ngx_conf_t *cf,
+    ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_provider_t *p);
 static ngx_int_t ngx_http_oidc_resolve_use(ngx_conf_t *cf,
     ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_use_t *use);
 static ngx_int_t ngx_http_oidc_own_uris(ngx_conf_t *cf,
@@ -193,22 +195,16 @@ static ngx_int_t
 ngx_http_oidc_resolve_store(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
     ngx_http_oidc_provider_t *p)
 {
-    ngx_str_t                     name;
-    ngx_uint_t                    i;
-    ngx_oidc_store_conf_t         sc;
-    ngx_http_oidc_named_store_t  *store;
+    ngx_str_t              name;
+    ngx_oidc_store_conf_t  sc;
 
     if (p->session_store.len) {
 
-        store = omcf->stores.elts;
+        p->store = ngx_http_oidc_find_store(omcf, &p->session_store);
 
-        for (i = 0; i < omcf->stores.nelts; i++) {
-            if (oidc_str_eq(&store[i].name,
-                            &p->session_store))
-            {
-                p->store = store[i].store;
-                return NGX_OK;
-            }
+        if (p->store != NULL) {
+            ngx_http_oidc_warn_shared(cf, omcf, p);
+            return NGX_OK;
         }
 
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -235,6 +231,22 @@ ngx_http_oidc_resolve_store(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
     p->store = ngx_oidc_store_add(cf, &sc);
 
     return (p->store != NULL) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* gateways that share sessions are meant to end each other's logins as well */
+
+static void
+ngx_http_oidc_warn_shared(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
+    ngx_http_oidc_provider_t *p)
+{
+    if (ngx_oidc_store_waits(p->store) && omcf->ring == NULL) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "oidc_provider \"%V\" keeps sessions in Redis: without "
+                      "\"oidc_cookie_key\" a login that begins at one gateway "
+                      "cannot end at another, in %s:%ui",
+                      &p->name, p->file, p->line);
+    }
 }
 
 

@@ -26,6 +26,7 @@ static ngx_int_t ngx_oidc_store_write(ngx_oidc_store_op_t *op,
 
 static const ngx_oidc_store_type_t  *ngx_oidc_store_types[] = {
     &ngx_oidc_store_shm,
+    &ngx_oidc_store_redis,
     NULL
 };
 
@@ -55,7 +56,7 @@ ngx_oidc_store_add(ngx_conf_t *cf, ngx_oidc_store_conf_t *conf)
     store->size = (conf->size == NGX_CONF_UNSET_SIZE) ? NGX_OIDC_STORE_SIZE
                                                       : conf->size;
 
-    if (type->add(cf, store, conf->tag) != NGX_OK) {
+    if (type->add(cf, store, conf) != NGX_OK) {
         return NULL;
     }
 
@@ -74,6 +75,23 @@ ngx_uint_t
 ngx_oidc_store_waits(ngx_oidc_store_t *store)
 {
     return store->type->cancel != NULL;
+}
+
+
+ngx_int_t
+ngx_oidc_store_init_process(ngx_oidc_store_t *store, ngx_cycle_t *cycle)
+{
+    return (store->type->init_process != NULL)
+           ? store->type->init_process(store, cycle) : NGX_OK;
+}
+
+
+void
+ngx_oidc_store_exit_process(ngx_oidc_store_t *store)
+{
+    if (store->type->exit_process != NULL) {
+        store->type->exit_process(store);
+    }
 }
 
 
@@ -206,8 +224,11 @@ ngx_oidc_store_explain(ngx_oidc_store_op_t *op, u_char *buf, u_char *last)
                             name);
 
     default: /* NGX_OIDC_STORE_UNAVAILABLE */
-        return ngx_slprintf(buf, last,
-                            "oidc_session_store \"%V\" is unavailable", name);
+        buf = ngx_slprintf(buf, last,
+                           "oidc_session_store \"%V\" is unavailable", name);
+
+        return (op->fault != NULL) ? ngx_slprintf(buf, last, ": %s", op->fault)
+                                   : buf;
     }
 }
 
@@ -257,6 +278,7 @@ ngx_oidc_store_run(ngx_oidc_store_op_t *op, ngx_oidc_store_verb_pt verb)
     ngx_int_t  rc;
 
     op->why = NGX_OIDC_STORE_FINE;
+    op->fault = NULL;
     op->limit = 0;
 
     rc = verb(op);

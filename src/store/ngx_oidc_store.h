@@ -21,11 +21,12 @@
 #define _NGX_OIDC_STORE_H_INCLUDED_
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
+#include "ngx_oidc_redis.h"
+
+#include "oidc_record.h"
 
 
-#define NGX_OIDC_STORE_NAME_LEN   32
+#define NGX_OIDC_STORE_NAME_LEN   OIDC_RECORD_NAME
 
 /* of one value, in any store; a session with four fat tokens takes 40 kB */
 
@@ -121,6 +122,7 @@ struct ngx_oidc_store_op_s {
 
     ngx_int_t                   rc;
     ngx_oidc_store_why_e        why;
+    const char                 *fault;   /* out with UNAVAILABLE; or NULL */
     size_t                      limit;   /* out with TOO_BIG: bytes */
 
     void                       *ctx;     /* the store's own while NGX_AGAIN */
@@ -137,6 +139,11 @@ typedef struct {
     ngx_str_t                   type;    /* empty: memory */
     size_t                      size;    /* NGX_CONF_UNSET_SIZE: 8m */
     void                       *tag;     /* address of the http module */
+
+    /* of type redis */
+    ngx_oidc_redis_conf_t       redis;
+    ngx_str_t                   prefix;  /* of keys */
+    size_t                      copy;    /* size of the local one; 0: none */
 } ngx_oidc_store_conf_t;
 
 
@@ -164,9 +171,15 @@ ngx_oidc_store_t *ngx_oidc_store_add(ngx_conf_t *cf,
 
 ngx_str_t *ngx_oidc_store_name(ngx_oidc_store_t *store);
 
-/* 1 where its verbs may return NGX_AGAIN */
+/* 1 where its verbs may return NGX_AGAIN, and other hosts share it */
 
 ngx_uint_t ngx_oidc_store_waits(ngx_oidc_store_t *store);
+
+/* in a worker, once for each store; after and before ngx_oidc_curl's */
+
+ngx_int_t ngx_oidc_store_init_process(ngx_oidc_store_t *store,
+    ngx_cycle_t *cycle);
+void ngx_oidc_store_exit_process(ngx_oidc_store_t *store);
 
 
 /* NGX_OK, ABSENT; counts as use of the record, which is then not idle */

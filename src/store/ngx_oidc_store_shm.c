@@ -73,7 +73,9 @@ const ngx_oidc_store_type_t  ngx_oidc_store_shm = {
     ngx_oidc_shm_count,
     ngx_oidc_shm_unlock,
     NULL,
-    ngx_oidc_shm_stat
+    ngx_oidc_shm_stat,
+    NULL,
+    NULL
 };
 
 

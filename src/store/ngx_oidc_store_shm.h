@@ -160,7 +160,7 @@ typedef struct {
 /* ngx_oidc_store_zone.c: from the configuration to a zone with this layout */
 
 ngx_int_t ngx_oidc_shm_add(ngx_conf_t *cf, ngx_oidc_store_t *store,
-    void *tag);
+    ngx_oidc_store_conf_t *conf);
 
 /* NULL where there is none, or none any more: an expired one is freed */
 ngx_oidc_shm_record_t *ngx_oidc_shm_find(ngx_oidc_shm_t *sh,

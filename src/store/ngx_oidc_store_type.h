@@ -26,7 +26,7 @@ typedef struct {
 
     /* sets store->data; NGX_ERROR after its own [emerg] */
     ngx_int_t                   (*add)(ngx_conf_t *cf, ngx_oidc_store_t *store,
-                                       void *tag);
+                                       ngx_oidc_store_conf_t *conf);
 
     ngx_oidc_store_verb_pt        get;
     ngx_oidc_store_verb_pt        create;
@@ -45,6 +45,11 @@ typedef struct {
     /* NULL where nothing is counted */
     void                        (*stat)(ngx_oidc_store_t *store,
                                         ngx_oidc_store_stat_t *st);
+
+    /* NULL where a worker has nothing to begin or end */
+    ngx_int_t                   (*init_process)(ngx_oidc_store_t *store,
+                                                ngx_cycle_t *cycle);
+    void                        (*exit_process)(ngx_oidc_store_t *store);
 } ngx_oidc_store_type_t;
 
 
@@ -57,6 +62,7 @@ struct ngx_oidc_store_s {
 
 
 extern const ngx_oidc_store_type_t  ngx_oidc_store_shm;
+extern const ngx_oidc_store_type_t  ngx_oidc_store_redis;
 
 
 #endif /* _NGX_OIDC_STORE_TYPE_H_INCLUDED_ */

@@ -41,7 +41,8 @@ static void ngx_oidc_shm_format(ngx_oidc_shm_t *sh, size_t size);
 
 
 ngx_int_t
-ngx_oidc_shm_add(ngx_conf_t *cf, ngx_oidc_store_t *store, void *tag)
+ngx_oidc_shm_add(ngx_conf_t *cf, ngx_oidc_store_t *store,
+    ngx_oidc_store_conf_t *conf)
 {
     ngx_shm_zone_t       *shm_zone;
     ngx_oidc_shm_zone_t  *zone;
@@ -54,7 +55,8 @@ ngx_oidc_shm_add(ngx_conf_t *cf, ngx_oidc_store_t *store, void *tag)
         return NGX_ERROR;
     }
 
-    shm_zone = ngx_shared_memory_add(cf, &store->name, store->size, tag);
+    shm_zone = ngx_shared_memory_add(cf, &store->name, store->size,
+                                     conf->tag);
     if (shm_zone == NULL) {
         return NGX_ERROR;
     }

@@ -17,6 +17,7 @@
 #include "tap.h"
 #include "ngx_oidc_store.h"
 #include "ngx_oidc_store_shm.h"
+#include "ngx_oidc_store_type.h"
 
 
 #define ROUNDS  300
@@ -29,6 +30,13 @@ typedef struct {
     volatile uint32_t     now;
     volatile uint32_t     next;
 } test_slot_t;
+
+
+/* the other type has a test of its own, with a real server */
+
+const ngx_oidc_store_type_t  ngx_oidc_store_redis = {
+    .name = ngx_string("redis")
+};
 
 
 static ngx_oidc_store_t    *store;
