@@ -13,6 +13,7 @@ use Test::More;
 use lib 't/lib';
 
 use Test::OIDC;
+use Test::OIDC::Keys qw/ key /;
 use Test::OIDC::Provider;
 
 ###############################################################################
@@ -25,7 +26,7 @@ if ($missing) {
 	$t->skip_all($missing);
 }
 
-$t->plan(3);
+$t->plan(9);
 
 my $op = Test::OIDC::Provider->start(port => $t->free_port(),
 	gateway => $t->url(''), jwks_uri => $t->url('/jwks'));
@@ -34,17 +35,28 @@ my $op = Test::OIDC::Provider->start(port => $t->free_port(),
 my %client = (
 	basic => '',
 	post => 'client_auth_method client_secret_post;',
+	secret_jwt => 'client_auth_method client_secret_jwt;',
+	private_key_jwt => 'client_auth_method private_key_jwt;',
+	par => 'par on;',
+	jar => 'request_object on;',
+	encrypted => encrypted('ECDH-ES'),
+	encrypted_rsa => encrypted('RSA-OAEP'),
 );
+
+umask 077;
+$t->write_file('enc.pem', key('p256', 1)->export_key_pem('private_short'));
+$t->write_file('sign.pem', key('p256', 2)->export_key_pem('private_short'));
+$t->write_file('rsa.pem', key('rsa', 1)->export_key_pem('private'));
 
 $t->conf(conf())->run();
 
 ###############################################################################
 
-for my $name (qw/ basic post /) {
+for my $name (sort keys %client) {
 	my $r = login($name);
 
 	is(user($r), 'alice Alice Adams', "F14: client $name is let in")
-		or diag explain [ $op->seen() ];
+		or diag explain [ grep { $_->{event} ne 'request' } $op->seen() ];
 }
 
 my ($grant) = grep { $_->{event} eq 'grant.success' } $op->seen();
@@ -52,6 +64,15 @@ my ($grant) = grep { $_->{event} eq 'grant.success' } $op->seen();
 is($grant->{auth}, 'client_secret_basic', 'F14: it has seen the secret');
 
 ###############################################################################
+
+# What a client has whose ID token and userinfo are encrypted to us.
+sub encrypted {
+	my ($alg) = @_;
+
+	return join '', map { "${_}_encrypted_response_alg $alg;\n"
+		. "${_}_encrypted_response_enc A256GCM;\n" }
+		qw/ id_token userinfo /;
+}
 
 # Every client is a provider of its own and has a location.
 sub conf {
@@ -84,6 +105,9 @@ EOF
 %%GLOBALS%%
 http {
     %%HTTP%%
+    oidc_key %%TESTDIR%%/enc.pem use=enc;
+    oidc_key %%TESTDIR%%/rsa.pem use=enc;
+    oidc_key %%TESTDIR%%/sign.pem use=sig;
     $providers
     server {
         listen 127.0.0.1:%%PORT_0%%;

@@ -51,6 +51,7 @@
 
 typedef struct ngx_http_oidc_ctx_s       ngx_http_oidc_ctx_t;
 typedef struct ngx_http_oidc_provider_s  ngx_http_oidc_provider_t;
+typedef struct ngx_http_oidc_job_s       ngx_http_oidc_job_t;
 
 /*
  * A step of a flow.  NGX_OK goes on; NGX_AGAIN waits, with completion, timeout
@@ -94,6 +95,9 @@ struct ngx_http_oidc_provider_s {
     ngx_array_t                 jwe_keys;   /* and of http{}: all use=enc */
     oidc_jwe_policy_t           id_token_jwe;       /* algs 0: none */
     oidc_jwe_policy_t           userinfo_jwe;
+#if (NGX_THREADS)
+    ngx_thread_pool_t          *threads;    /* NULL: no key needs one */
+#endif
     ngx_str_t                   client_assertion_audience;
     ngx_str_t                   client_secret_file;
     ngx_str_t                   ssl_trusted_certificate;
@@ -288,6 +292,7 @@ struct ngx_http_oidc_ctx_s {
     ngx_oidc_store_op_t         op;
     ngx_http_oidc_lock_t        lock;
     ngx_event_t                 timer;
+    ngx_http_oidc_job_t        *job;
     ngx_http_oidc_fetch_t      *fetch;
     void                       *flow;       /* of callback or logout */
 
@@ -364,6 +369,19 @@ void ngx_http_oidc_client(ngx_http_oidc_provider_t *p,
     (((p)->client.auth == OIDC_CLIENT_TLS) ? &(metadata)->mtls.name           \
                                            : &(metadata)->name)
 
+/*
+ * ngx_http_oidc_decrypt.c: fills *opened for a copy of the policy; NGX_OK,
+ * NGX_AGAIN where that takes a thread, NGX_DECLINED with ctx->rc, NGX_ERROR.
+ * "opened" lives as long as the request, opened->jwe.header is the caller's.
+ */
+
+ngx_int_t ngx_http_oidc_decrypt(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, const oidc_str_t *token,
+    const oidc_jwe_policy_t *policy, oidc_jwe_opened_t *opened);
+void ngx_http_oidc_decrypt_cancel(ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_decrypt_init(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+
 /* ngx_http_oidc_back_channel.c: the provider's block as a location */
 
 char *ngx_http_oidc_back_channel_create(ngx_conf_t *cf,
@@ -386,6 +404,10 @@ ngx_http_oidc_ctx_t *ngx_http_oidc_get_ctx(ngx_http_request_t *r);
 ngx_http_oidc_ctx_t *ngx_http_oidc_make_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_run(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx);
 void ngx_http_oidc_wake(ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);
+
+/* what a wait for something foreign ends with, behind wake */
+
+void ngx_http_oidc_resume(ngx_http_oidc_ctx_t *ctx);
 
 /* nothing of this request goes on, whatever location it gets to */
 

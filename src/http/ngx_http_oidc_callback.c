@@ -40,8 +40,10 @@ static ngx_http_oidc_step_pt  ngx_http_oidc_callback_steps[] = {
     ngx_http_oidc_ask_token,
     ngx_http_oidc_read_token,
     ngx_http_oidc_need_keys,
+    ngx_http_oidc_open_id_token,
     ngx_http_oidc_check_id_token,
     ngx_http_oidc_ask_userinfo,
+    ngx_http_oidc_open_userinfo,
     ngx_http_oidc_read_userinfo,
     ngx_http_oidc_new_session,
     ngx_http_oidc_drop_old_session,
@@ -82,6 +84,7 @@ ngx_http_oidc_callback_cleanup(void *data)
 {
     ngx_http_oidc_callback_t *cb = data;
 
+    json_decref(cb->opened.jwe.header);
     json_decref(cb->claims);
     json_decref(cb->user_claims);
 

@@ -31,6 +31,8 @@ typedef struct {
     oidc_tokens_t           tokens;
     oidc_expect_t           expect;
     unsigned                algs;
+    oidc_jwe_opened_t       opened;         /* the ID token, then userinfo */
+    oidc_jwe_policy_t       jwe;            /* with that */
     json_t                 *claims;         /* freed with the pool */
     json_t                 *user_claims;    /* likewise */
     u_char                  handle[OIDC_HANDLE_LEN];
@@ -45,9 +47,13 @@ ngx_int_t ngx_http_oidc_read_token(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_need_keys(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_open_id_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_check_id_token(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_ask_userinfo(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_open_userinfo(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_read_userinfo(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);

@@ -211,7 +211,7 @@ ngx_http_oidc_client_finish(ngx_conf_t *cf, ngx_http_oidc_provider_t *p,
         }
     }
 
-    return NGX_OK;
+    return ngx_http_oidc_decrypt_init(cf, p);
 }
 
 

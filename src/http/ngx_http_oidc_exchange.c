@@ -130,6 +130,38 @@ ngx_http_oidc_need_keys(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 }
 
 
+/* what is not encrypted is opened all the same: the verdict says so */
+
+static ngx_int_t
+ngx_http_oidc_open(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    const oidc_str_t *token, const oidc_jwe_policy_t *policy)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    if (policy->algs == 0) {
+        return NGX_OK;
+    }
+
+    json_decref(cb->opened.jwe.header);
+    ngx_memzero(&cb->opened, sizeof(oidc_jwe_opened_t));
+
+    cb->jwe = *policy;
+    cb->jwe.opened = &cb->opened;
+
+    return ngx_http_oidc_decrypt(r, ctx, token, policy, &cb->opened);
+}
+
+
+ngx_int_t
+ngx_http_oidc_open_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    return ngx_http_oidc_open(r, ctx, &cb->tokens.id_token,
+                              &ctx->provider->id_token_jwe);
+}
+
+
 ngx_int_t
 ngx_http_oidc_check_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
@@ -167,7 +199,7 @@ ngx_http_oidc_check_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     expect->now = ngx_time();
     expect->skew = p->clock_skew;
     expect->algs = ngx_http_oidc_id_token_algs(p);
-    expect->jwe = p->id_token_jwe.algs ? &p->id_token_jwe : NULL;
+    expect->jwe = p->id_token_jwe.algs ? &cb->jwe : NULL;
     cb->algs = expect->algs;
 
     if (p->trusted_audience != NULL) {
@@ -179,6 +211,13 @@ ngx_http_oidc_check_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
                                   &cb->claims);
 
     if (ctx->rc == OIDC_OK) {
+
+        /* from now on what can be read: as a hint, and by the backend */
+
+        if (expect->jwe != NULL) {
+            cb->tokens.id_token = cb->opened.jwe.plaintext;
+        }
+
         return NGX_OK;
     }
 
@@ -301,12 +340,9 @@ ngx_http_oidc_ask_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
 
 ngx_int_t
-ngx_http_oidc_read_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+ngx_http_oidc_open_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_callback_t *cb = ctx->flow;
-
-    char        *text;
-    oidc_str_t   sub;
 
     if (!ctx->provider->userinfo) {
         return NGX_OK;
@@ -322,10 +358,26 @@ ngx_http_oidc_read_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    return ngx_http_oidc_open(r, ctx, &cb->userinfo.answer,
+                              &ctx->provider->userinfo_jwe);
+}
+
+
+ngx_int_t
+ngx_http_oidc_read_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    char        *text;
+    oidc_str_t   sub;
+
+    if (!ctx->provider->userinfo) {
+        return NGX_OK;
+    }
+
     cb->expect.jwks = ngx_oidc_idp_jwks(ctx->provider->idp);
     cb->expect.algs = ctx->provider->userinfo_algs;
-    cb->expect.jwe = ctx->provider->userinfo_jwe.algs
-                     ? &ctx->provider->userinfo_jwe : NULL;
+    cb->expect.jwe = ctx->provider->userinfo_jwe.algs ? &cb->jwe : NULL;
     cb->expect.now = ngx_time();
 
     if (oidc_json_str(cb->claims, "sub", &sub) != 1) {

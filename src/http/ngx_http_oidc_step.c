@@ -29,7 +29,6 @@ static void ngx_http_oidc_cleanup(void *data);
 static void ngx_http_oidc_idp_done(ngx_oidc_idp_waiter_t *w, oidc_rc_t rc);
 static void ngx_http_oidc_store_done(ngx_oidc_store_op_t *op);
 static void ngx_http_oidc_awake(ngx_event_t *ev);
-static void ngx_http_oidc_resume(ngx_http_oidc_ctx_t *ctx);
 
 
 oidc_pool_t
@@ -129,6 +128,8 @@ ngx_http_oidc_cleanup(void *data)
         ngx_del_timer(&ctx->timer);
     }
 
+    ngx_http_oidc_decrypt_cancel(ctx);
+
     ngx_http_oidc_unlock(ctx);
 
     oidc_wipe(&ctx->keys, sizeof(oidc_handle_keys_t));
@@ -220,7 +221,7 @@ ngx_http_oidc_wait_foreign(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 }
 
 
-static void
+void
 ngx_http_oidc_resume(ngx_http_oidc_ctx_t *ctx)
 {
     ngx_connection_t    *c;

@@ -241,6 +241,8 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "session is larger than its store takes")                               \
     X(OIDC_STORE,            "store",                503,                     \
       "session store unavailable")                                            \
+    X(OIDC_BUSY,             "busy",                 503,                     \
+      "too many tokens are being decrypted at once")                          \
     X(OIDC_SPENT_FULL,       "spent_states_full",    503,                     \
       "table of spent states is full")                                        \
     X(OIDC_ACR,              "acr",                  403,                     \

@@ -140,6 +140,16 @@ oidc_jwe_decrypt(oidc_pool_t *pool, const oidc_str_t *token,
     oidc_rc_t          rc;
     oidc_jwe_parts_t   parts;
 
+    if (policy->opened != NULL) {
+
+        if (policy->opened->rc == OIDC_OK) {
+            *jwe = policy->opened->jwe;
+            json_incref(jwe->header);
+        }
+
+        return policy->opened->rc;
+    }
+
     rc = oidc_jwe_split(pool, token, &parts);
     if (rc != OIDC_OK) {
         return rc;

@@ -8,7 +8,7 @@
  * Decryption of compact JWE (RFC 7516, RFC 7518 sections 4 and 5, RFC 8037).
  * Tables name the algorithms; what is not in the caller's masks is refused
  * before any key is looked at.  RSA1_5, dir, PBES2, A*KW, A*GCMKW and zip are
- * in no table.  Nothing in nginx calls this yet, only the jose command does.
+ * in no table.
  */
 
 
@@ -45,19 +45,33 @@
 
 
 typedef struct {
-    unsigned             algs;      /* masks of what is accepted */
-    unsigned             encs;
-    const oidc_key_t    *keys;      /* ours, private; retired ones decrypt */
-    size_t               n;
-} oidc_jwe_policy_t;
-
-
-typedef struct {
     unsigned      alg;              /* one bit each */
     unsigned      enc;
     oidc_str_t    plaintext;        /* in the pool */
     json_t       *header;           /* the caller's to json_decref() */
 } oidc_jwe_t;
+
+
+/* what oidc_jwe_decrypt() has said already, in a thread perhaps */
+
+typedef struct {
+    oidc_rc_t     rc;
+    oidc_jwe_t    jwe;              /* where rc is OIDC_OK */
+} oidc_jwe_opened_t;
+
+
+/*
+ * With "opened" nothing is decrypted: it is the result, for the one token that
+ * this copy of the policy is used for.
+ */
+
+typedef struct {
+    unsigned                    algs;   /* masks of what is accepted */
+    unsigned                    encs;
+    const oidc_key_t           *keys;   /* ours, private; retired decrypt too */
+    size_t                      n;
+    const oidc_jwe_opened_t    *opened; /* NULL: not yet */
+} oidc_jwe_policy_t;
 
 
 /* the mask's bit of a name, 0 where there is none; case matters */

@@ -244,6 +244,7 @@ jose_decrypt(jose_options_t *options, jose_keys_t *keys)
     own.crv = keys->own.crv;
     own.kid = keys->own.kid;
 
+    memset(&policy, 0, sizeof(oidc_jwe_policy_t));
     policy.algs = options->jwe_algs;
     policy.encs = options->encs;
     policy.keys = own.pkey != NULL ? &own : keys->private;

@@ -93,7 +93,7 @@ static const char *const  kinds[KEYS] = {
 
 static EVP_PKEY           *pkey[KEYS];
 static oidc_key_t          own[KEYS];
-static oidc_jwe_policy_t   policy = { ALL_ALGS, ALL_ENCS, own, KEYS };
+static oidc_jwe_policy_t   policy = { ALL_ALGS, ALL_ENCS, own, KEYS, NULL };
 
 
 int
