@@ -11,6 +11,7 @@
  */
 
 
+#include "ngx_http_oidc_args.h"
 #include "ngx_http_oidc_cache.h"
 
 #include "ngx_oidc_curl.h"
@@ -99,6 +100,11 @@ static ngx_command_t  ngx_http_oidc_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_oidc_loc_conf_t, unauth_action),
       &ngx_http_oidc_unauth_actions },
+
+    NGX_HTTP_OIDC_ARGS_COMMANDS(NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF
+                                |NGX_HTTP_LOC_CONF,
+                                NGX_HTTP_LOC_CONF_OFFSET,
+                                offsetof(ngx_http_oidc_loc_conf_t, args))
 
     { ngx_string("oidc_base_url"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,

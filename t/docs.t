@@ -38,6 +38,13 @@ $source{$_}{oidc_provider} = 1 for commands('ngx_http_oidc_provider.c'),
 	slurp('src/oidc/oidc_metadata.h') =~ /^    X\((\w+), [01]\)/mg;
 $source{$_}{oidc_session_store} = 1 for commands('ngx_http_oidc_store_conf.c');
 
+# directives of a login stand in both tables
+for my $name (slurp('src/http/ngx_http_oidc_args.h')
+	=~ /\{ ngx_string\("(\w+)"\)/g)
+{
+	$source{$name}{$_} = 1 for 'oidc_provider', values %context;
+}
+
 my (%readme, %default);
 
 while ($readme =~ /^\| `(\w+)[^`]*` \| (.*?) \| ([\w, ]+) \| /mg) {

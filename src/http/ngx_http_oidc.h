@@ -48,6 +48,10 @@
 
 #define NGX_HTTP_OIDC_LOGINS_SIZE  6000
 
+/* seconds for which a browser is not asked silently again (prompt=none) */
+
+#define NGX_HTTP_OIDC_SILENT_TIME  60
+
 
 typedef struct ngx_http_oidc_ctx_s       ngx_http_oidc_ctx_t;
 typedef struct ngx_http_oidc_provider_s  ngx_http_oidc_provider_t;
@@ -75,6 +79,29 @@ typedef enum {
 } ngx_http_oidc_uri_e;
 
 
+/* one "claims" parameter, found again by the digest in a login cookie */
+
+typedef struct {
+    ngx_str_t                   text;
+    u_char                      digest[OIDC_LOGIN_CLAIMS_LEN];
+    json_t                     *json;
+} ngx_http_oidc_claims_request_t;
+
+
+/* what a login asks for, see ngx_http_oidc_args.h; data NULL: not set */
+
+typedef struct {
+    ngx_str_t                   acr_values;
+    time_t                      max_age;
+    ngx_str_t                   prompt;
+    ngx_str_t                   ui_locales;
+    ngx_str_t                   claims;
+    u_char                      claims_digest[OIDC_LOGIN_CLAIMS_LEN];
+    ngx_http_complex_value_t   *login_hint;
+    ngx_array_t                *from_query;     /* of ngx_str_t */
+} ngx_http_oidc_args_t;
+
+
 struct ngx_http_oidc_provider_s {
     ngx_str_t                   name;
     ngx_str_t                   realm;      /* in sessions: whose they are */
@@ -83,6 +110,7 @@ struct ngx_http_oidc_provider_s {
     ngx_str_t                   cookie_name;
     ngx_str_t                   cookie_domain;
     ngx_str_t                   extra_auth_args;
+    ngx_http_oidc_args_t        args;
     ngx_str_t                   scope;
     ngx_str_t                   uri[NGX_HTTP_OIDC_URI_MAX];   /* as given */
     ngx_str_t                   path[NGX_HTTP_OIDC_URI_MAX];  /* of it */
@@ -157,6 +185,7 @@ typedef struct {
     ngx_str_t                   jwks_etag;
     oidc_ring_t                *ring;       /* of the cycle, or in a zone */
     ngx_array_t                 uses;       /* of auth_oidc, by name */
+    ngx_array_t                 claims_requests;
     ngx_int_t                   request_id; /* variable's index */
     ngx_int_t                   realip;     /* likewise, or NGX_ERROR */
     ngx_uint_t                  tokens;     /* some variable is one */
@@ -198,6 +227,7 @@ typedef struct {
     u_char                     *jwks_file;  /* where it says so */
     ngx_uint_t                  jwks_line;
     time_t                      jwks_max_age;
+    ngx_http_oidc_args_t        args;
     ngx_array_t                *require;    /* of require_t; NULL: none */
     ngx_array_t                *headers;    /* of header_t; NULL: none */
 } ngx_http_oidc_loc_conf_t;
@@ -295,6 +325,7 @@ struct ngx_http_oidc_ctx_s {
     ngx_http_oidc_job_t        *job;
     ngx_http_oidc_fetch_t      *fetch;
     void                       *flow;       /* of callback or logout */
+    oidc_login_t               *previous;   /* the one that is tried again */
 
     unsigned                    waiting:1;
     unsigned                    waits_store:1;
@@ -305,10 +336,15 @@ struct ngx_http_oidc_ctx_s {
     unsigned                    unavailable:1;  /* the store was */
     unsigned                    refused:1;      /* an error was answered */
     unsigned                    stale_cookie:1; /* it opens nothing */
+    unsigned                    weak:1;         /* for this location */
 };
 
 
 extern ngx_module_t  ngx_http_oidc_module;
+
+/* behind a login cookie's prefix: a silent login has found nobody */
+
+extern const oidc_str_t  ngx_http_oidc_silent;
 
 
 /* ngx_http_oidc_conf.c: blocks and directives with a mind of their own */
@@ -570,6 +606,8 @@ ngx_msec_t ngx_http_oidc_touch_interval(ngx_http_oidc_provider_t *p);
 
 ngx_int_t ngx_http_oidc_login(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     const oidc_str_t *return_to);
+ngx_int_t ngx_http_oidc_login_begin(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, const oidc_str_t *return_to);
 ngx_int_t ngx_http_oidc_need_metadata(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 oidc_rc_t ngx_http_oidc_next(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,

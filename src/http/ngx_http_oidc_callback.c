@@ -12,8 +12,10 @@
  */
 
 
+#include "ngx_http_oidc_args.h"
 #include "ngx_http_oidc_callback.h"
 
+#include "oidc_claims.h"
 #include "oidc_seal.h"
 
 
@@ -23,6 +25,10 @@ static ngx_int_t ngx_http_oidc_read_args(ngx_http_request_t *r,
 static ngx_int_t ngx_http_oidc_open_login_state(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_check_issuer(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_go_back_as_nobody(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_check_wishes(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_spend_state(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
@@ -45,6 +51,7 @@ static ngx_http_oidc_step_pt  ngx_http_oidc_callback_steps[] = {
     ngx_http_oidc_ask_userinfo,
     ngx_http_oidc_open_userinfo,
     ngx_http_oidc_read_userinfo,
+    ngx_http_oidc_check_wishes,
     ngx_http_oidc_new_session,
     ngx_http_oidc_drop_old_session,
     ngx_http_oidc_go_back,
@@ -237,6 +244,11 @@ ngx_http_oidc_check_issuer(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (ctx->rc == OIDC_OK && cb->args.error.len) {
         ctx->rc = oidc_callback_error(&cb->args);
+
+        if (ctx->rc == OIDC_LOGIN_REQUIRED && cb->login.silent) {
+            return ngx_http_oidc_go_back_as_nobody(r, ctx);
+        }
+
         ctx->detail = cb->args.error_description.len
                       ? cb->args.error_description : cb->args.error;
     }
@@ -298,4 +310,80 @@ ngx_http_oidc_spent(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     return NGX_DECLINED;
+}
+
+
+/*
+ * prompt=none and nobody is logged in at the provider: back to the page, and a
+ * mark, so that it is not asked again at once.
+ */
+
+static ngx_int_t
+ngx_http_oidc_go_back_as_nobody(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    ngx_int_t   rc;
+    oidc_str_t  location;
+
+    static const oidc_str_t  mark = ngx_string("1");
+
+    rc = ngx_http_oidc_absolute(r, ctx, &cb->login.return_to, &location);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_http_oidc_set_cookie(r, ctx, &ctx->provider->login_cookie[
+                                            ngx_http_oidc_https(r, ctx)],
+                                 &ngx_http_oidc_silent, &mark,
+                                 NGX_HTTP_OIDC_SILENT_TIME)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_oidc_redirect(r, &location);
+}
+
+
+/*
+ * What the login asked for must have come (Core 3.1.3.7).  A login that is too
+ * old is tried once more with prompt=login; whatever else is missing would be
+ * missing again.
+ */
+
+static ngx_int_t
+ngx_http_oidc_check_wishes(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
+    const ngx_http_oidc_claims_request_t  *claims;
+
+    ctx->rc = oidc_claims_flatten(&ctx->pool, cb->claims, cb->user_claims,
+                                  &cb->flat);
+
+    if (ctx->rc == OIDC_OK && cb->login.has_claims) {
+        claims = ngx_http_oidc_claims_of(r, cb->login.claims);
+
+        /* not configured any more: nobody knows what was asked for */
+
+        ctx->rc = (claims == NULL) ? OIDC_STATE_UNKNOWN
+                  : oidc_essential_check(claims->json, cb->claims,
+                                         cb->user_claims);
+    }
+
+    if (ctx->rc == OIDC_OK) {
+        ctx->rc = oidc_strength_check(&cb->login.strength, &cb->flat,
+                                      ngx_time(), ctx->provider->clock_skew);
+    }
+
+    if (ctx->rc != OIDC_AUTH_TIME || cb->login.again || cb->login.silent) {
+        return (ctx->rc == OIDC_OK) ? NGX_OK : NGX_DECLINED;
+    }
+
+    ctx->rc = OIDC_OK;
+    ctx->previous = &cb->login;
+
+    return ngx_http_oidc_login_begin(r, ctx, &cb->login.return_to);
 }

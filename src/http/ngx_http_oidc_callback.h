@@ -35,6 +35,7 @@ typedef struct {
     oidc_jwe_policy_t       jwe;            /* with that */
     json_t                 *claims;         /* freed with the pool */
     json_t                 *user_claims;    /* likewise */
+    oidc_str_t              flat;           /* of both */
     u_char                  handle[OIDC_HANDLE_LEN];
     oidc_handle_keys_t      keys;
     ngx_uint_t              asked_keys;

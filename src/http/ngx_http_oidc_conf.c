@@ -13,6 +13,7 @@
 
 
 #include "ngx_http_oidc.h"
+#include "ngx_http_oidc_args.h"
 #include "ngx_http_oidc_provider.h"
 
 
@@ -33,6 +34,9 @@ ngx_http_oidc_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&omcf->keys, cf->pool, 4, sizeof(oidc_key_t))
            != NGX_OK
         || ngx_array_init(&omcf->all_keys, cf->pool, 4, sizeof(oidc_key_t))
+           != NGX_OK
+        || ngx_array_init(&omcf->claims_requests, cf->pool, 2,
+                          sizeof(ngx_http_oidc_claims_request_t))
            != NGX_OK
         || ngx_array_init(&omcf->uses, cf->pool, 8,
                           sizeof(ngx_http_oidc_use_t))
@@ -96,6 +100,7 @@ ngx_http_oidc_create_loc_conf(ngx_conf_t *cf)
     lcf->mode = NGX_CONF_UNSET_UINT;
     lcf->unauth_action = NGX_CONF_UNSET_UINT;
     lcf->require = NGX_CONF_UNSET_PTR;
+    ngx_http_oidc_args_unset(&lcf->args);
     lcf->headers = NGX_CONF_UNSET_PTR;
 
     return lcf;
@@ -119,6 +124,7 @@ ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->unauth_action, prev->unauth_action,
                               NGX_HTTP_OIDC_UNAUTH_AUTO);
     ngx_conf_merge_ptr_value(conf->require, prev->require, NULL);
+    ngx_http_oidc_args_merge(&conf->args, &prev->args);
 
     if (ngx_http_oidc_merge_headers(&conf->headers, prev->headers)
         != NGX_OK)

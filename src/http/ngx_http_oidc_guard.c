@@ -13,7 +13,7 @@
  */
 
 
-#include "ngx_http_oidc.h"
+#include "ngx_http_oidc_args.h"
 
 
 static ngx_int_t ngx_http_oidc_permit(ngx_http_request_t *r,
@@ -55,7 +55,17 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
                                             : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->authenticated
+    ctx->weak = ctx->authenticated
+                && ngx_http_oidc_strong(r, ctx) != OIDC_OK;
+
+    if (ctx->weak && lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) {
+
+        /* not good here: as if there were none */
+
+        ctx->authenticated = 0;
+    }
+
+    if ((ctx->authenticated && !ctx->weak)
         || (lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY
             && (!ctx->unavailable || ctx->refused)))
     {
@@ -84,7 +94,7 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
                    && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
                    && ngx_http_oidc_navigation(r));
 
-    if (!redirect) {
+    if (!redirect || ngx_http_oidc_nobody(r, ctx)) {
         return ngx_http_oidc_unauthorized(r, ctx);
     }
 

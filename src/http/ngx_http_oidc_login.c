@@ -12,7 +12,7 @@
  */
 
 
-#include "ngx_http_oidc.h"
+#include "ngx_http_oidc_args.h"
 
 #include "oidc_authz.h"
 #include "oidc_cookie.h"
@@ -40,6 +40,12 @@ static ngx_int_t ngx_http_oidc_login_push(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_login_pushed(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+static oidc_rc_t ngx_http_oidc_initiated(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, oidc_str_t *next);
+static oidc_rc_t ngx_http_oidc_decoded_arg(ngx_http_oidc_ctx_t *ctx,
+    const char *arg, oidc_str_t *decoded);
+static oidc_rc_t ngx_http_oidc_target(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, const oidc_str_t *target, oidc_str_t *next);
 static ngx_int_t ngx_http_oidc_login_redirect(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_login_cookie(ngx_http_request_t *r,
@@ -63,26 +69,10 @@ ngx_int_t
 ngx_http_oidc_login(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     const oidc_str_t *return_to)
 {
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_oidc_login_flow_t  *flow;
-
-    if (return_to != NULL) {
-
-        cln = ngx_pool_cleanup_add(r->pool,
-                                   sizeof(ngx_http_oidc_login_flow_t));
-        if (cln == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        flow = cln->data;
-        ngx_memzero(flow, sizeof(ngx_http_oidc_login_flow_t));
-        cln->handler = ngx_http_oidc_login_cleanup;
-
-        flow->return_to = *return_to;
-
-        ctx->what = "login";
-        ctx->flow = flow;
-        ctx->step = ngx_http_oidc_login_steps;
+    if (return_to != NULL
+        && ngx_http_oidc_login_begin(r, ctx, return_to) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_oidc_run(r, ctx);
@@ -101,6 +91,34 @@ ngx_http_oidc_login_cleanup(void *data)
     oidc_wipe(flow->form.body.data, flow->form.body.len);
     oidc_wipe(flow->form.authorization.data, flow->form.authorization.len);
     oidc_wipe(&flow->login, sizeof(oidc_login_t));
+}
+
+
+/* also the last step of a flow that ends with a login */
+
+ngx_int_t
+ngx_http_oidc_login_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    const oidc_str_t *return_to)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_oidc_login_flow_t  *flow;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_oidc_login_flow_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    flow = cln->data;
+    ngx_memzero(flow, sizeof(ngx_http_oidc_login_flow_t));
+    cln->handler = ngx_http_oidc_login_cleanup;
+
+    flow->return_to = *return_to;
+
+    ctx->what = "login";
+    ctx->flow = flow;
+    ctx->step = ngx_http_oidc_login_steps;
+
+    return NGX_OK;
 }
 
 
@@ -126,12 +144,52 @@ ngx_http_oidc_login_uri(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return ngx_http_oidc_refuse(r, ctx, rc);
     }
 
+    rc = ngx_http_oidc_initiated(r, ctx, &next);
+
+    if (rc != OIDC_OK) {
+        return ngx_http_oidc_refuse(r, ctx, rc);
+    }
+
     if (next.len == 0) {
         next.len = 1;
         next.data = (u_char *) "/";
     }
 
     return ngx_http_oidc_login(r, ctx, &next);
+}
+
+
+/*
+ * A login that somebody else has begun (OpenID Connect Core section 4): iss is
+ * ours, target_link_uri passes the validator, login_hint is taken where
+ * auth_args_from_query says so, and nothing else.
+ */
+
+static oidc_rc_t
+ngx_http_oidc_initiated(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    oidc_str_t *next)
+{
+    oidc_rc_t   rc;
+    oidc_str_t  iss, target;
+
+    rc = ngx_http_oidc_decoded_arg(ctx, "iss", &iss);
+
+    if (rc != OIDC_OK || iss.len == 0) {
+        return rc;
+    }
+
+    if (!oidc_str_eq(&iss, &ctx->provider->idp->issuer)) {
+        return OIDC_ISS_MISMATCH;
+    }
+
+    rc = ngx_http_oidc_decoded_arg(ctx, "target_link_uri", &target);
+
+    if (rc != OIDC_OK || target.len == 0) {
+        return rc;
+    }
+
+    return (next->len == 0) ? ngx_http_oidc_target(r, ctx, &target, next)
+                            : OIDC_ARGS;
 }
 
 
@@ -144,19 +202,37 @@ oidc_rc_t
 ngx_http_oidc_next(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     oidc_str_t *next)
 {
-    oidc_rc_t    rc;
-    oidc_url_t   base;
-    oidc_str_t   rest, name, value, raw, decoded;
-    ngx_uint_t   n;
+    oidc_rc_t   rc;
+    oidc_str_t  target;
 
     ngx_memzero(next, sizeof(oidc_str_t));
 
-    rest.len = ctx->args.len;
-    rest.data = ctx->args.data;
+    rc = ngx_http_oidc_decoded_arg(ctx, "next", &target);
+
+    if (rc != OIDC_OK || target.data == NULL) {
+        return rc;
+    }
+
+    return ngx_http_oidc_target(r, ctx, &target, next);
+}
+
+
+/* data NULL: there is none */
+
+static oidc_rc_t
+ngx_http_oidc_decoded_arg(ngx_http_oidc_ctx_t *ctx, const char *arg,
+    oidc_str_t *decoded)
+{
+    oidc_str_t  rest, name, value, raw;
+    ngx_uint_t  n;
+
+    ngx_memzero(decoded, sizeof(oidc_str_t));
+
+    rest = ctx->args;
     n = 0;
 
     while (oidc_args_next(&rest, &name, &value)) {
-        if (oidc_str_eq_cstr(&name, "next")) {
+        if (oidc_str_eq_cstr(&name, arg)) {
             raw = value;
             n++;
         }
@@ -170,11 +246,15 @@ ngx_http_oidc_next(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         return OIDC_ARGS;
     }
 
-    rc = oidc_form_decode(&ctx->pool, &raw, &decoded);
+    return oidc_form_decode(&ctx->pool, &raw, decoded);
+}
 
-    if (rc != OIDC_OK) {
-        return rc;
-    }
+
+static oidc_rc_t
+ngx_http_oidc_target(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    const oidc_str_t *target, oidc_str_t *next)
+{
+    oidc_url_t  base;
 
     if (ngx_http_oidc_origin(r, ctx) != NGX_OK
         || oidc_url_parse(&ctx->origin.text, &base) != OIDC_OK)
@@ -182,7 +262,7 @@ ngx_http_oidc_next(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         return OIDC_HOST;
     }
 
-    return oidc_return_target(&decoded, &base, next);
+    return oidc_return_target(target, &base, next);
 }
 
 
@@ -241,11 +321,14 @@ ngx_http_oidc_login_request(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     authz->client_id = p->client.id;
     authz->scope = p->scope;
-    authz->extra = p->extra_auth_args;
     authz->state.len = OIDC_STATE_LEN;
     authz->state.data = flow->state;
     authz->nonce.len = sizeof(flow->nonce);
     authz->nonce.data = flow->nonce;
+
+    if (ngx_http_oidc_args_build(r, ctx, login, &authz->extra) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     ctx->rc = oidc_login_nonce(login, flow->nonce);
 

@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_oidc.h"
+#include "ngx_http_oidc_args.h"
 #include "ngx_http_oidc_provider.h"
 
 #include "oidc_jws.h"
@@ -80,6 +81,8 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
 
     { ngx_string("extra_auth_args"), NGX_CONF_TAKE1, ngx_conf_set_str_slot,
       ngx_http_oidc_offset(extra_auth_args), NULL },
+
+    NGX_HTTP_OIDC_ARGS_COMMANDS(0, 0, offsetof(ngx_http_oidc_provider_t, args))
 
     { ngx_string("pkce"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
       ngx_http_oidc_offset(pkce), NULL },
@@ -242,6 +245,7 @@ ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p->session_lifetime = NGX_CONF_UNSET;
     p->pre_auth_timeout = NGX_CONF_UNSET;
     p->clock_skew = NGX_CONF_UNSET;
+    ngx_http_oidc_args_unset(&p->args);
     p->timeout = NGX_CONF_UNSET_MSEC;
     p->client_auth_method = NGX_CONF_UNSET_UINT;
     p->pkce = NGX_CONF_UNSET;

@@ -11,7 +11,7 @@
  */
 
 
-#include "ngx_http_oidc.h"
+#include "ngx_http_oidc_args.h"
 
 #include "oidc_cookie.h"
 
@@ -240,18 +240,38 @@ ngx_http_oidc_unauthorized(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     u_char           *p;
     ngx_str_t         realm, *name;
+    oidc_strength_t   strength;
     ngx_table_elt_t  *h;
 
     ngx_http_oidc_give_up(ctx);
 
     name = &ctx->provider->name;
+    ngx_memzero(&strength, sizeof(oidc_strength_t));
 
-    realm.data = ngx_pnalloc(r->pool, sizeof("Bearer realm=\"\"") + name->len);
+    if (ctx->weak) {
+        ngx_http_oidc_strength(r, ctx, &strength);
+    }
+
+    realm.data = ngx_pnalloc(r->pool, 256 + name->len
+                                      + strength.acr_values.len);
     if (realm.data == NULL || ngx_http_oidc_private(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
     p = ngx_sprintf(realm.data, "Bearer realm=\"%V\"", name);
+
+    if (ctx->weak) {
+        p = ngx_sprintf(p, ", error=\"insufficient_user_authentication\"");
+    }
+
+    if (strength.acr_values.len) {
+        p = ngx_sprintf(p, ", acr_values=\"%V\"", &strength.acr_values);
+    }
+
+    if (strength.has_max_age) {
+        p = ngx_sprintf(p, ", max_age=\"%L\"", strength.max_age);
+    }
+
     realm.len = p - realm.data;
 
     h = ngx_list_push(&r->headers_out.headers);

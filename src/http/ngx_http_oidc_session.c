@@ -13,7 +13,6 @@
 #include "ngx_http_oidc_callback.h"
 
 #include "oidc_b64.h"
-#include "oidc_claims.h"
 #include "oidc_json.h"
 #include "oidc_seal.h"
 
@@ -46,10 +45,9 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     (void) oidc_json_str(cb->claims, "sid", &session.sid);
 
-    ctx->rc = oidc_claims_flatten(&ctx->pool, cb->claims, cb->user_claims,
-                                  &session.claims);
+    session.claims = cb->flat;
 
-    if (ctx->rc == OIDC_OK && !oidc_random(cb->handle, OIDC_HANDLE_LEN)) {
+    if (!oidc_random(cb->handle, OIDC_HANDLE_LEN)) {
         ctx->rc = OIDC_CRYPTO;
     }
 

@@ -139,7 +139,8 @@ ngx_http_oidc_cleanup(void *data)
 ngx_int_t
 ngx_http_oidc_run(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t               rc;
+    ngx_http_oidc_step_pt  *step;
 
     if (ctx->waiting) {
 
@@ -150,10 +151,14 @@ ngx_http_oidc_run(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     while (*ctx->step != NULL) {
 
-        rc = (*ctx->step)(r, ctx);
+        step = ctx->step;
+        rc = (*step)(r, ctx);
 
         if (rc == NGX_OK) {
-            ctx->step++;
+
+            /* a step may have begun another flow */
+
+            ctx->step += (ctx->step == step);
             continue;
         }
 
