@@ -17,6 +17,7 @@ package Test::OIDC::Idp;
 #               added or replaced, undef removes; kid '' removes; key is
 #               "other" or a family of Keys::key(), or "public_pem" (for HS*);
 #               payload and raw (the whole token) are bytes
+#               encrypt => { as of Keys::jwe() } around that
 #   userinfo    the same, for the claims of userinfo; jwt => 1 answers a JWT
 #   token       members of the token answer (undef removes)
 #   metadata    members of the discovery document
@@ -37,7 +38,7 @@ use base qw/ Test::OIDC::Server /;
 use Crypt::Digest qw/ digest_data /;
 use MIME::Base64 qw/ decode_base64 /;
 
-use Test::OIDC::Keys qw/ b64u hash_half jwk jws key merge random_hex /;
+use Test::OIDC::Keys qw/ b64u hash_half jwe jwk jws key merge random_hex /;
 
 my %path = (
 	'/.well-known/openid-configuration' => 'discovery',
@@ -596,11 +597,14 @@ sub _token {
 	my $key = $self->_signing_key($from, $bend->{key});
 	my $kid = $bend->{kid} // ($alg =~ /^HS/ ? '' : $self->rpc_kid($alg));
 
-	return jws(alg => $alg, key => $key, kid => $kid eq '' ? undef : $kid,
+	my $jws = jws(alg => $alg, key => $key, kid => $kid eq '' ? undef : $kid,
 		(map { $_ => $bend->{$_} } grep { defined $bend->{$_} }
 			qw/ header header_text sign sign_alg /),
 		payload => $bend->{payload}
 			// merge($claims, $bend->{claims}));
+
+	return $bend->{encrypt} ? jwe(payload => $jws, %{ $bend->{encrypt} })
+		: $jws;
 }
 
 

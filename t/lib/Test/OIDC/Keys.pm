@@ -12,17 +12,19 @@ use warnings;
 use strict;
 
 use base qw/ Exporter /;
-our @EXPORT_OK = qw/ key jwk jws json_text b64u b64u_decode hash_half
+our @EXPORT_OK = qw/ key jwk jws jwe json_text b64u b64u_decode hash_half
 	certificate merge random_hex /;
 
 use Crypt::Digest qw/ digest_data /;
+use Crypt::JWT ();
+use Crypt::KeyWrap qw/ ecdhaes_key_wrap rsa_key_wrap /;
 use Crypt::Mac::HMAC qw/ hmac /;
 use Crypt::Misc qw/ encode_b64u decode_b64u /;
 use Crypt::PK::ECC;
 use Crypt::PK::Ed25519;
 use Crypt::PK::RSA;
 use Crypt::PK::X25519;
-use Crypt::PRNG qw/ random_bytes_hex /;
+use Crypt::PRNG qw/ random_bytes random_bytes_hex /;
 use File::Spec;
 use IO::Socket::SSL::Utils;
 use JSON::XS;
@@ -41,6 +43,8 @@ our %ALG = (
 );
 
 my %curve = (p256 => 'secp256r1', p384 => 'secp384r1', p521 => 'secp521r1');
+my %cek_len = (A128GCM => 16, A192GCM => 24, A256GCM => 32,
+	'A128CBC-HS256' => 32, 'A192CBC-HS384' => 48, 'A256CBC-HS512' => 64);
 my %cache;
 my %public;
 
@@ -109,6 +113,73 @@ sub jws {
 	}
 
 	return "$input." . b64u($sig) . ($sign eq 'pad' ? '=' : '');
+}
+
+
+# jwe(%how): a compact JWE.
+#   payload  bytes
+#   alg enc  RSA-OAEP, RSA-OAEP-256, RSA1_5, ECDH-ES..., dir; A256GCM ...
+#   key      public JWK, as of jwk(), which also gives the kid; bytes for dir
+#   header   { members, undef removes }
+#   break    the part, 0 to 4, of which a character is another
+sub jwe {
+	my (%o) = @_;
+
+	my $alg = $o{alg};
+	my $header = merge({ alg => $alg, enc => $o{enc}, cty => 'JWT',
+		ref $o{key} && defined $o{key}{kid} ? (kid => $o{key}{kid})
+			: () }, $o{header});
+	my ($cek, $wrapped, $epk) = (random_bytes($cek_len{ $o{enc} }), '');
+
+	if ($alg eq 'dir') {
+		$cek = $o{key};
+
+	} elsif ($alg =~ /^RSA/) {
+		$wrapped = rsa_key_wrap(Crypt::PK::RSA->new($o{key}), $cek,
+			$alg);
+
+	} elsif ($alg eq 'ECDH-ES') {
+		($cek, $epk) = _ecdh_es(_public($o{key}), $o{enc});
+
+	} else {
+		($wrapped, $epk) = ecdhaes_key_wrap(_public($o{key}), $cek,
+			$alg);
+	}
+
+	$header->{epk} = ref $epk ? $epk : $json->decode($epk) if $epk;
+
+	my $head = b64u(json_text($header));
+	my ($text, $iv, $tag) = Crypt::JWT::_encrypt_jwe_payload($cek, $o{enc},
+		$head, undef, $o{payload});
+	my @part = ($head, map { b64u($_) } $wrapped, $iv, $text, $tag);
+
+	substr($part[ $o{break} ], 5, 1) =~ tr/A-Za-z0-9/B-ZAb-za1-90/
+		if defined $o{break};
+
+	return join '.', @part;
+}
+
+
+# RFC 7518 4.6.2; Crypt::KeyWrap's does not count the rounds.
+sub _ecdh_es {
+	my ($public, $enc) = @_;
+
+	my $mine = Crypt::PK::ECC->new->generate_key($public->curve2hash);
+	my $info = $mine->shared_secret($public) . pack('N/a* N N N', $enc,
+		0, 0, 8 * $cek_len{$enc});
+	my $key = join '', map { digest_data('SHA256', pack('N', $_) . $info) }
+		1, 2;
+
+	return (substr($key, 0, $cek_len{$enc}),
+		$mine->export_key_jwk('public'));
+}
+
+
+sub _public {
+	my ($jwk) = @_;
+
+	return $jwk->{kty} eq 'OKP' ? Crypt::PK::X25519->new($jwk)
+		: Crypt::PK::ECC->new($jwk);
 }
 
 
