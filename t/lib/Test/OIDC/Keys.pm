@@ -153,7 +153,7 @@ sub jwe {
 		$head, undef, $o{payload});
 	my @part = ($head, map { b64u($_) } $wrapped, $iv, $text, $tag);
 
-	substr($part[ $o{break} ], 5, 1) =~ tr/A-Za-z0-9/B-ZAb-za1-90/
+	substr($part[ $o{break} ], 5, 1) =~ tr/A-Za-z0-9_-/B-ZAb-za1-90AB/
 		if defined $o{break};
 
 	return join '.', @part;
