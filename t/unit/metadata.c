@@ -155,6 +155,30 @@ test_members(void)
     is_rc(parse("{" DOC ",\"userinfo_endpoint\":null}", &m), OIDC_OK,
           "DI-3: nor where none is needed");
 
+    is_rc(parse("{" DOC ",\"introspection_endpoint\":\"https://idp/i\","
+                "\"revocation_endpoint\":\"https://idp/v\","
+                "\"token_endpoint_auth_methods_supported\":"
+                "[\"private_key_jwt\",\"client_secret_jwt\"],"
+                "\"introspection_endpoint_auth_methods_supported\":"
+                "[\"tls_client_auth\"],"
+                "\"require_pushed_authorization_requests\":true,"
+                "\"require_signed_request_object\":true,"
+                "\"mtls_endpoint_aliases\":"
+                "{\"token_endpoint\":\"https://m/t\"}}",
+                &m),
+          OIDC_OK, "TK-6 AD-1: more is said");
+    is_int(m.token_auth, oidc_client_auth_bit(OIDC_CLIENT_PRIVATE_KEY_JWT)
+                         | oidc_client_auth_bit(OIDC_CLIENT_SECRET_JWT),
+           "TK-4 TK-5: assertions");
+    is_int(m.introspection_auth, oidc_client_auth_bit(OIDC_CLIENT_TLS),
+           "TK-6: another method at another endpoint");
+    is_int(m.revocation_auth, m.token_auth, "TK-16: or the same");
+    ok(m.par_required && m.object_required, "AD-1 AD-2: both are required");
+    is_str(&m.mtls.token_endpoint, "https://m/t", "TK-6: an alias");
+    is_str(&m.mtls.introspection_endpoint, "https://idp/i",
+           "TK-6: or the endpoint itself");
+    is_int(m.mtls.userinfo_endpoint.len, 0, "TK-6: or none");
+
     for (i = 0; bad[i] != NULL; i++) {
         snprintf(text, sizeof(text), "{" ISS AUTH TOK "\"jwks_uri\":%s}",
                  bad[i]);
@@ -217,7 +241,16 @@ test_features(void)
         "\"token_endpoint_auth_methods_supported\":\"none\"",
         "\"code_challenge_methods_supported\":1",
         "\"authorization_response_iss_parameter_supported\":\"true\"",
-        "\"authorization_response_iss_parameter_supported\":1", NULL
+        "\"authorization_response_iss_parameter_supported\":1",
+        "\"require_pushed_authorization_requests\":1",
+        "\"require_signed_request_object\":\"true\"",
+        "\"introspection_endpoint_auth_methods_supported\":1",
+        "\"revocation_endpoint_auth_methods_supported\":{}",
+        "\"mtls_endpoint_aliases\":[]",
+        "\"mtls_endpoint_aliases\":{\"token_endpoint\":1}",
+        "\"mtls_endpoint_aliases\":{\"token_endpoint\":\"\"}",
+        "\"mtls_endpoint_aliases\":{\"token_endpoint\":\"http://m/t\"}",
+        NULL
     };
 
     is_rc(parse("{" DOC "}", &m), OIDC_OK, "DI-4: nothing said");

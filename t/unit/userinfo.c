@@ -9,11 +9,15 @@
 
 #include "tap.h"
 
+#include "encrypt.h"
 #include "sign.h"
 
 
 static void test_userinfo(void);
 static void test_userinfo_jwt(void);
+static void test_encrypted(void);
+
+static oidc_str_t encrypted(EVP_PKEY *to, oidc_str_t plain);
 
 
 static oidc_expect_t   expect;
@@ -27,6 +31,7 @@ main(void)
 
     test_userinfo();
     test_userinfo_jwt();
+    test_encrypted();
 
     sign_done();
 
@@ -153,4 +158,97 @@ test_userinfo_jwt(void)
     expect.algs = OIDC_HS256;
     is_rc(userinfo_jwt("{\"alg\":\"HS256\"}", "{\"sub\":\"u1\"}", "u1"),
           OIDC_OK, "UI-4: HS256 as configured");
+}
+
+
+/* the same policy for what a login gets: nested or nothing, V17 */
+
+static void
+test_encrypted(void)
+{
+    EVP_PKEY           *to;
+    oidc_key_t          own;
+    oidc_str_t          jws, token;
+    oidc_jwe_policy_t   jwe;
+
+    static const char  id[] = "{\"iss\":\"https://idp\",\"aud\":\"client\","
+        "\"sub\":\"u1\",\"exp\":1800000100,\"iat\":1800000000,"
+        "\"nonce\":\"NONCE\"}";
+
+    to = jose_new_key("RSA");
+
+    memset(&own, 0, sizeof(own));
+    own.pkey = to;
+    own.kty = OIDC_KTY_RSA;
+
+    jwe.algs = OIDC_RSA_OAEP;
+    jwe.encs = OIDC_A256GCM;
+    jwe.keys = &own;
+    jwe.n = 1;
+
+    expect.algs = OIDC_ALG_DEFAULT;
+    claims = NULL;
+
+    token = encrypted(to, sign(JWT, id));
+    is_rc(oidc_id_token_check(tap_pool(), &token, &expect, &claims), OIDC_JWS,
+          "V17 ID-18: encrypted where nothing is configured");
+
+    expect.jwe = &jwe;
+
+    is_rc(oidc_id_token_check(tap_pool(), &token, &expect, &claims), OIDC_OK,
+          "V17 ID-18: encrypted as configured");
+    ok(claims != NULL, "V17: its claims");
+    json_decref(claims);
+    claims = NULL;
+
+    jws = sign(JWT, id);
+    is_rc(oidc_id_token_check(tap_pool(), &jws, &expect, &claims),
+          OIDC_JWE_PLAIN, "V17 ID-18: plain where it must be encrypted");
+
+    token = encrypted(to, sign(JWT, "{\"iss\":\"https://idp2\"}"));
+    is_rc(oidc_id_token_check(tap_pool(), &token, &expect, &claims),
+          OIDC_CLAIM_ISS, "V17: the claims inside count");
+
+    jws = sign(JWT, id);
+    jws.data[jws.len - 10] ^= 1;
+    token = encrypted(to, jws);
+    is_rc(oidc_id_token_check(tap_pool(), &token, &expect, &claims),
+          OIDC_JWS_SIGNATURE, "V17: so does the signature");
+
+    token = encrypted(to, tap_str(id));
+    is_rc(oidc_id_token_check(tap_pool(), &token, &expect, &claims), OIDC_JWS,
+          "V17: without one there is nothing");
+    ok(claims == NULL, "V17: no claims of a refused token");
+
+    expect.algs = 0;
+
+    is_rc(userinfo("application/jwt",
+                   encrypted(to, sign(JWT, "{\"sub\":\"u1\"}")), "u1"),
+          OIDC_OK, "V17 UI-6: userinfo");
+    is_rc(userinfo("application/json", tap_str("{\"sub\":\"u1\"}"), "u1"),
+          OIDC_CONTENT_TYPE, "UI-6: no downgrade to JSON");
+    is_rc(userinfo_jwt(JWT, "{\"sub\":\"u1\"}", "u1"), OIDC_JWE_PLAIN,
+          "UI-6: nor to a signature alone");
+    is_rc(userinfo("application/jwt", encrypted(to,
+                   tap_str("{\"sub\":\"u1\"}")), "u1"),
+          OIDC_JWS, "UI-6: nor to encryption alone");
+
+    expect.jwe = NULL;
+    EVP_PKEY_free(to);
+}
+
+
+static oidc_str_t
+encrypted(EVP_PKEY *to, oidc_str_t plain)
+{
+    make_t      m;
+    oidc_str_t  part[PARTS];
+
+    memset(&m, 0, sizeof(m));
+    m.alg = "RSA-OAEP";
+    m.enc = "A256GCM";
+    m.plain = (char *) plain.data;
+    m.to = to;
+
+    return make(&m, part);
 }
