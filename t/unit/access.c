@@ -197,6 +197,7 @@ test_nested(void)
     own.kty = OIDC_KTY_OKP;
     own.crv = OIDC_CRV_X25519;
 
+    memset(&jwe, 0, sizeof(jwe));
     jwe.algs = OIDC_ECDH_ES_A256KW;
     jwe.encs = OIDC_A256GCM;
     jwe.keys = &own;

@@ -55,9 +55,7 @@ static oidc_str_t with_jwt(const char *active, const char *header,
 
 static EVP_PKEY           *to;
 static oidc_key_t          own;
-static oidc_jwe_policy_t   jwe = {
-    OIDC_ECDH_ES, OIDC_A256GCM, &own, 1
-};
+static oidc_jwe_policy_t   jwe;
 static oidc_expect_t       expect;
 static oidc_access_t       access;
 
@@ -72,6 +70,11 @@ main(void)
     own.kty = OIDC_KTY_EC;
     own.crv = OIDC_CRV_P256;
     own.use = OIDC_USE_ENC;
+
+    jwe.algs = OIDC_ECDH_ES;
+    jwe.encs = OIDC_A256GCM;
+    jwe.keys = &own;
+    jwe.n = 1;
 
     test_accept();
     test_json();

@@ -181,6 +181,7 @@ test_encrypted(void)
     own.pkey = to;
     own.kty = OIDC_KTY_RSA;
 
+    memset(&jwe, 0, sizeof(jwe));
     jwe.algs = OIDC_RSA_OAEP;
     jwe.encs = OIDC_A256GCM;
     jwe.keys = &own;
