@@ -165,7 +165,7 @@ test_jwt(void)
     }
 
     token = sign(AT_TYP, "{" FULL "}");
-    token.data[token.len - 10] ^= 1;
+    token.data[token.len - 10] = token.data[token.len - 10] == 'A' ? 'B' : 'A';
     is_rc(check(token, 1), OIDC_BEARER_TOKEN, "BE-5 V06: bent");
     is_rc(why, OIDC_JWS_SIGNATURE, "BE-5 V06: by its signature");
 
@@ -245,7 +245,8 @@ test_audience(void)
           "IN-5: client_id where there is no aud");
     is_rc(rule("{\"aud\":\"x\",\"client_id\":\"api\"}", "audience", "api", 0),
           OIDC_BEARER_AUDIENCE, "IN-5: ... and not where there is");
-    is_rc(rule("{}", "audience", "api", 0), OIDC_BEARER_AUDIENCE, "IN-5: neither");
+    is_rc(rule("{}", "audience", "api", 0), OIDC_BEARER_AUDIENCE,
+          "IN-5: neither");
     is_rc(rule("{\"aud\":\"api\"}", "audience", NULL, 0), OIDC_BEARER_AUDIENCE,
           "IN-5: nobody is admitted");
     is_rc(rule("{\"aud\":\"\"}", "audience", "", 0), OIDC_BEARER_AUDIENCE,
