@@ -134,6 +134,13 @@ static ngx_command_t  ngx_http_oidc_commands[] = {
       0,
       NULL },
 
+    { ngx_string("oidc_sessions"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_oidc_sessions_here,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("oidc_jwks"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_oidc_jwks,

@@ -176,6 +176,12 @@ for ([ oidc_provider => 'x { issuer https://a.b; client_id c; }' ],
 
 $c->refused('O02: trusted_proxy in a location',
 	location => 'trusted_proxy 127.0.0.1;', qr/not allowed here/);
+$c->refused("O02: oidc_sessions in $_", $_ => 'oidc_sessions;',
+	qr/not allowed here/) for qw/ http server /;
+$c->refused('O02: oidc_sessions twice', location =>
+	"oidc_sessions;\noidc_sessions;", qr/"oidc_sessions" directive is duplicate/);
+$c->refused('O02: oidc_sessions with a value', location => 'oidc_sessions x;',
+	qr/invalid number of arguments in "oidc_sessions"/);
 $c->refused("O02: oidc_jwks in $_", $_ => 'oidc_jwks;', qr/not allowed here/)
 	for qw/ main http server /;
 $c->refused("O02: $_ in main", main => "$_;", qr/not allowed here/)
@@ -347,9 +353,16 @@ for my $name (qw/ id_token userinfo /) {
 
 $c->accepted('O02: trusted_audience', provider => 'trusted_audience a b;');
 
-$c->refused('O02: frontchannel_logout_uri says that it is not there yet',
-	provider => 'frontchannel_logout_uri /fc;',
-	qr/"frontchannel_logout_uri" directive is not supported yet/);
+$c->accepted("O02: $_", provider => "$_;")
+	for 'backchannel_logout_uri /bc', 'frontchannel_logout_uri /fc any_iss',
+	'frontchannel_logout_ancestors https://a.test http://b.test:8080';
+$c->refused("O02: $_->[0]", provider => "$_->[0];", $_->[1])
+	for [ 'frontchannel_logout_uri /fc x', qr/takes a URI and "any_iss"/ ],
+	[ 'frontchannel_logout_ancestors https://a.test/x', qr/is no origin/ ],
+	[ "frontchannel_logout_ancestors *", qr/is no origin/ ],
+	[ "frontchannel_logout_ancestors 'https://a;x'", qr/is no origin/ ],
+	[ 'frontchannel_logout_ancestors https://a https://b;'
+		. 'frontchannel_logout_ancestors https://c', qr/is duplicate/ ];
 
 # Our own URIs.
 
@@ -423,7 +436,7 @@ for (qw/ foo issuers proxy_pass proxy_cache proxy_set_header proxy_method
 	rewrite root add_header auth_oidc auth_request access_log error_log
 	client_max_body_size limit_req sub_filter server_name listen type size
 	auth_jwt proxy_ssl_trusted_certificate proxy_ssl_crl introspection_cache
-	backchannel_logout_uri bearer /)
+	bearer /)
 {
 	$c->refused("O02: $_ in a provider", provider => "$_ on;",
 		qr/directive "$_" is not allowed in oidc_provider/);

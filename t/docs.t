@@ -147,6 +147,10 @@ while ($readme =~ /^```nginx (\w+)\n(.*?)^```/msg) {
 	$text =~ s{ssl_certificate tls/www\.crt}{ssl_certificate %%CERT%%};
 	$text =~ s{ssl_certificate_key tls/www\.key}
 		{ssl_certificate_key %%CERT_KEY%%};
+	$text = "oidc_provider doc {\nissuer https://idp.example.com;\n"
+		. "client_id gateway;\nclient_secret secret;\n$text\n}\n"
+		if $place eq 'oidc_provider';
+	$text = "server {\nlisten 80;\n$text\n}\n" if $place eq 'server';
 	$text =~ s/listen (\d+)/'listen 127.0.0.1:' . $t->port($n)/e;
 
 	my ($status, $out) = $t->conf_test(

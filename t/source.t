@@ -88,9 +88,10 @@ SKIP: {
 my $header = $text{'src/http/ngx_http_oidc.h'};
 my $conf = join '', map { $text{$_} } grep { m{^src/http/.*\.c$} } @src;
 
-# oidc_jwks holds in its own location alone
+# oidc_jwks and oidc_sessions hold in their own location alone
 
-for ([ loc => { map { $_ => 1 } qw/ jwks jwks_file jwks_line jwks_max_age / } ],
+for ([ loc => { map { $_ => 1 } qw/ jwks jwks_file jwks_line jwks_max_age
+	sessions / } ],
 	[ srv => { own => 1, strip => 1 } ])
 {
 	my ($name, $except) = @$_;

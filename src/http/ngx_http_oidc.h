@@ -75,6 +75,8 @@ typedef enum {
     NGX_HTTP_OIDC_LOGIN_URI,
     NGX_HTTP_OIDC_LOGOUT_URI,
     NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI,
+    NGX_HTTP_OIDC_BACKCHANNEL_URI,
+    NGX_HTTP_OIDC_FRONTCHANNEL_URI,
     NGX_HTTP_OIDC_URI_MAX
 } ngx_http_oidc_uri_e;
 
@@ -105,6 +107,7 @@ typedef struct {
 struct ngx_http_oidc_provider_s {
     ngx_str_t                   name;
     ngx_str_t                   realm;      /* in sessions: whose they are */
+    ngx_str_t                   audience;   /* in indexes: issuer and client */
     ngx_oidc_idp_t             *idp;        /* issuer, endpoints, TLS files */
     oidc_client_t               client;
     ngx_str_t                   cookie_name;
@@ -149,6 +152,8 @@ struct ngx_http_oidc_provider_s {
     ngx_flag_t                  pass_cookies;
     ngx_flag_t                  allow_http;
     ngx_flag_t                  logout_strict;
+    ngx_flag_t                  frontchannel_any_iss;
+    ngx_str_t                   frontchannel_csp;   /* who may frame it */
 
     /* cookie names: [0] on http, [1] on https */
     oidc_str_t                  session_cookie[2];
@@ -223,6 +228,7 @@ typedef struct {
     ngx_uint_t                  unauth_action;
     ngx_str_t                   base_url;
     oidc_url_t                  base;       /* parsed; scheme.len 0: none */
+    ngx_uint_t                  sessions;   /* oidc_sessions answers here */
     ngx_uint_t                  jwks;       /* oidc_jwks answers here */
     u_char                     *jwks_file;  /* where it says so */
     ngx_uint_t                  jwks_line;
@@ -313,6 +319,7 @@ struct ngx_http_oidc_ctx_s {
     oidc_rc_t                   rc;         /* why the request was refused */
     ngx_str_t                   detail;     /* of it, fit for log and header */
     ngx_str_t                   args;       /* taken away from r->args */
+    ngx_str_t                   body;       /* of a POST to an URI of ours */
     const char                 *what;       /* for the log: "login", "logout" */
 
     /* the flow, and what it waits for */
@@ -320,6 +327,8 @@ struct ngx_http_oidc_ctx_s {
     oidc_rc_t                   wait_rc;
     ngx_oidc_idp_waiter_t       waiter;
     ngx_oidc_store_op_t         op;
+    u_char                      index[NGX_OIDC_STORE_INDEXES]
+                                     [NGX_OIDC_STORE_NAME_LEN];
     ngx_http_oidc_lock_t        lock;
     ngx_event_t                 timer;
     ngx_http_oidc_job_t        *job;
@@ -337,6 +346,8 @@ struct ngx_http_oidc_ctx_s {
     unsigned                    refused:1;      /* an error was answered */
     unsigned                    stale_cookie:1; /* it opens nothing */
     unsigned                    weak:1;         /* for this location */
+    unsigned                    machine:1;      /* JSON, whatever happens */
+    unsigned                    body_read:1;
 };
 
 
@@ -488,6 +499,21 @@ ngx_int_t ngx_http_oidc_sleep(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 void ngx_http_oidc_store_explain(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 
+/*
+ * ngx_http_oidc_body.c: a step that reads a form, which may wait, and then its
+ * arguments, decoded: NGX_DECLINED where one is missing, repeated or malformed.
+ */
+
+ngx_int_t ngx_http_oidc_read_form(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_form_arg(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, const char *arg, oidc_str_t *out);
+
+/* ngx_http_oidc_end.c: into ctx->op, for create and del of this session */
+
+ngx_int_t ngx_http_oidc_index_session(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, const oidc_session_t *session);
+
 /* ngx_http_oidc_fetch.c: fetch over a subrequest */
 
 ngx_int_t ngx_http_oidc_fetch(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
@@ -568,7 +594,15 @@ ngx_int_t ngx_http_oidc_refuse(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);
 ngx_int_t ngx_http_oidc_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_str_t *body);
-ngx_int_t ngx_http_oidc_logged_out(ngx_http_request_t *r);
+
+/* csp: NULL, or a Content-Security-Policy by which others may frame it */
+
+ngx_int_t ngx_http_oidc_logged_out(ngx_http_request_t *r, ngx_str_t *csp);
+
+/* 200 with JSON, or with nothing, that nobody may keep */
+
+ngx_int_t ngx_http_oidc_answer(ngx_http_request_t *r, ngx_str_t *json);
+ngx_int_t ngx_http_oidc_private(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 
@@ -621,6 +655,13 @@ ngx_int_t ngx_http_oidc_logout(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_logout_callback(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_backchannel(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_frontchannel(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_sessions(ngx_http_request_t *r);
+char *ngx_http_oidc_sessions_here(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* ngx_http_oidc_vars.c */
 

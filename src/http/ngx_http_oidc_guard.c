@@ -193,9 +193,15 @@ ngx_http_oidc_accepts_html(ngx_table_elt_t *accept)
 ngx_int_t
 ngx_http_oidc_endpoint(ngx_http_request_t *r)
 {
-    ngx_http_oidc_ctx_t  *ctx;
+    ngx_http_oidc_ctx_t       *ctx;
+    ngx_http_oidc_loc_conf_t  *lcf;
 
     ctx = ngx_http_oidc_get_ctx(r);
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_oidc_module);
+
+    if (lcf->sessions && r == r->main && (ctx == NULL || ctx->own == NULL)) {
+        return ngx_http_oidc_sessions(r);
+    }
 
     if (r != r->main || ctx == NULL || ctx->own == NULL) {
         return (ngx_http_oidc_send_headers(r) == NGX_OK)
@@ -219,6 +225,14 @@ ngx_http_oidc_endpoint(ngx_http_request_t *r)
     case NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI:
         ctx->what = "logout";
         return ngx_http_oidc_logout_callback(r, ctx);
+
+    case NGX_HTTP_OIDC_BACKCHANNEL_URI:
+        ctx->what = "back-channel logout";
+        return ngx_http_oidc_backchannel(r, ctx);
+
+    case NGX_HTTP_OIDC_FRONTCHANNEL_URI:
+        ctx->what = "front-channel logout";
+        return ngx_http_oidc_frontchannel(r, ctx);
 
     default:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -111,6 +111,11 @@ ngx_http_oidc_logout_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     lo->had_session = 1;
 
+    if (ngx_http_oidc_index_session(r, ctx, &ctx->session) != NGX_OK) {
+        ctx->rc = OIDC_CRYPTO;
+        return NGX_ERROR;
+    }
+
     rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
                              NGX_OIDC_STORE_SESSION, ctx->keys.name);
 
@@ -258,7 +263,7 @@ ngx_http_oidc_logout_final(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     uri = next->len ? next : &ctx->provider->post_logout_uri;
 
     if (uri->len == 0) {
-        return ngx_http_oidc_logged_out(r);
+        return ngx_http_oidc_logged_out(r, NULL);
     }
 
     rc = ngx_http_oidc_absolute(r, ctx, uri, &location);

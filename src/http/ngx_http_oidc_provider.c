@@ -31,8 +31,6 @@
 
 static char *ngx_http_oidc_provider_directive(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
-static char *ngx_http_oidc_not_yet(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 
 static ngx_conf_enum_t  ngx_http_oidc_client_auth_methods[] = {
@@ -118,8 +116,16 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
     { ngx_string("logout_cross_site"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
       ngx_http_oidc_offset(logout_cross_site), NULL },
 
-    { ngx_string("frontchannel_logout_uri"), NGX_CONF_TAKE1,
-      ngx_http_oidc_not_yet, 0, 0, NULL },
+    { ngx_string("backchannel_logout_uri"), NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      ngx_http_oidc_offset(uri[NGX_HTTP_OIDC_BACKCHANNEL_URI]), NULL },
+
+    { ngx_string("frontchannel_logout_uri"), NGX_CONF_TAKE12,
+      ngx_http_oidc_frontchannel_uri,
+      ngx_http_oidc_offset(uri[NGX_HTTP_OIDC_FRONTCHANNEL_URI]), NULL },
+
+    { ngx_string("frontchannel_logout_ancestors"), NGX_CONF_1MORE,
+      ngx_http_oidc_ancestors, ngx_http_oidc_offset(frontchannel_csp), NULL },
 
     { ngx_string("session_store"), NGX_CONF_TAKE1, ngx_http_oidc_session_store,
       ngx_http_oidc_offset(session_store), NULL },
@@ -320,9 +326,3 @@ ngx_http_oidc_provider_directive(ngx_conf_t *cf, ngx_command_t *dummy,
                                          p->idp, "oidc_provider");
 }
 
-
-static char *
-ngx_http_oidc_not_yet(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    return "is not supported yet";
-}

@@ -14,6 +14,11 @@
 #include "ngx_http_oidc.h"
 
 
+/* of what the provider's logout page frames; its origins follow */
+
+#define NGX_HTTP_OIDC_CSP  "default-src 'none'; frame-ancestors"
+
+
 /* one auth_oidc, until its name is a pointer */
 
 typedef struct {
@@ -70,6 +75,10 @@ char *ngx_http_oidc_scope(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_oidc_algs(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_oidc_audience(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_frontchannel_uri(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_ancestors(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_oidc_logout_callback_uri(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);

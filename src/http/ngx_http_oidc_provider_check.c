@@ -186,6 +186,23 @@ ngx_http_oidc_provider_urls(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
         }
     }
 
+    if (p->frontchannel_csp.len == 0) {
+
+        (void) oidc_url_parse(&p->idp->issuer, &url);
+
+        p->frontchannel_csp.data = ngx_pnalloc(cf->pool,
+                                               sizeof(NGX_HTTP_OIDC_CSP)
+                                               + p->idp->issuer.len + 1);
+        if (p->frontchannel_csp.data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        p->frontchannel_csp.len = ngx_sprintf(p->frontchannel_csp.data,
+                                              "%s %V://%V", NGX_HTTP_OIDC_CSP,
+                                              &url.scheme, &url.authority)
+                                  - p->frontchannel_csp.data;
+    }
+
     pool = ngx_http_oidc_pool(cf->pool);
 
     if (p->extra_auth_args.len

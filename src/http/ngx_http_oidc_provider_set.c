@@ -178,3 +178,83 @@ ngx_http_oidc_logout_callback_uri(ngx_conf_t *cf, ngx_command_t *cmd,
 
     return ngx_conf_set_str_slot(cf, cmd, conf);
 }
+
+
+/* frontchannel_logout_uri uri [any_iss] */
+
+char *
+ngx_http_oidc_frontchannel_uri(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_oidc_provider_t *p = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strcmp(value[2].data, "any_iss") != 0) {
+            return "takes a URI and \"any_iss\"";
+        }
+
+        p->frontchannel_any_iss = 1;
+    }
+
+    return ngx_conf_set_str_slot(cf, cmd, conf);
+}
+
+
+/* frontchannel_logout_ancestors origin ...; sources of CSP frame-ancestors */
+
+char *
+ngx_http_oidc_ancestors(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_oidc_provider_t *p = conf;
+
+    u_char      *last;
+    size_t       len;
+    ngx_str_t   *value;
+    oidc_url_t   url;
+    ngx_uint_t   i;
+
+    if (p->frontchannel_csp.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    len = sizeof(NGX_HTTP_OIDC_CSP);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (oidc_url_parse(&value[i], &url) != OIDC_OK || url.path.len
+            || url.has_query
+            || ngx_strlchr(value[i].data, value[i].data + value[i].len, ';')
+               != NULL)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" of \"%V\" is no origin, as in "
+                               "\"https://idp.example.com\"", &value[i],
+                               &value[0]);
+            return NGX_CONF_ERROR;
+        }
+
+        len += 1 + value[i].len;
+    }
+
+    p->frontchannel_csp.data = ngx_pnalloc(cf->pool, len);
+    if (p->frontchannel_csp.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    last = ngx_cpymem(p->frontchannel_csp.data, NGX_HTTP_OIDC_CSP,
+                      sizeof(NGX_HTTP_OIDC_CSP) - 1);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        *last++ = ' ';
+        last = ngx_cpymem(last, value[i].data, value[i].len);
+    }
+
+    p->frontchannel_csp.len = last - p->frontchannel_csp.data;
+
+    return NGX_CONF_OK;
+}

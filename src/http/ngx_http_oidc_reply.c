@@ -20,10 +20,14 @@ static ngx_int_t ngx_http_oidc_finish(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, ngx_str_t *body);
 static ngx_uint_t ngx_http_oidc_has_error_page(ngx_http_request_t *r,
     ngx_uint_t status);
-static ngx_int_t ngx_http_oidc_private(ngx_http_request_t *r);
-static ngx_int_t ngx_http_oidc_page(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *id, ngx_str_t *type, ngx_str_t *body);
-static ngx_int_t ngx_http_oidc_page_headers(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_oidc_status(ngx_http_oidc_ctx_t *ctx,
+    oidc_rc_t rc);
+static ngx_str_t *ngx_http_oidc_allow(ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_page(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, ngx_str_t *id, ngx_str_t *type,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_oidc_page_headers(ngx_http_request_t *r,
+    ngx_str_t *csp);
 static ngx_str_t ngx_http_oidc_request_id(ngx_http_request_t *r);
 
 
@@ -306,11 +310,11 @@ ngx_http_oidc_refused(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
                                     &ngx_http_oidc_json, &login);
     }
 
-    status = oidc_rc_status(ctx->rc);
+    status = ngx_http_oidc_status(ctx, ctx->rc);
     id = ngx_http_oidc_request_id(r);
 
-    if (ngx_http_oidc_page(r, status, &id, &type, &body) != NGX_OK
-        || ngx_http_oidc_page_headers(r) != NGX_OK)
+    if (ngx_http_oidc_page(r, ctx, &id, &type, &body) != NGX_OK
+        || ngx_http_oidc_page_headers(r, NULL) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -323,13 +327,9 @@ ngx_int_t
 ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     oidc_rc_t rc)
 {
-    int              status;
-    ngx_str_t        id, name;
-    ngx_str_t       *allow;
-    ngx_uint_t       again;
+    ngx_str_t   id, name;
+    ngx_uint_t  again, status;
 
-    static ngx_str_t  get = ngx_string("GET");
-    static ngx_str_t  get_post = ngx_string("GET, POST");
     static ngx_str_t  retry = ngx_string("5");
     static ngx_str_t  unknown = ngx_string("-");
 
@@ -348,7 +348,7 @@ ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
                   oidc_rc_text(rc), ctx->detail.len ? ": " : "", &ctx->detail,
                   &name, &id);
 
-    status = oidc_rc_status(rc);
+    status = ngx_http_oidc_status(ctx, rc);
 
     if (ngx_http_oidc_private(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -360,18 +360,14 @@ ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (status == NGX_HTTP_NOT_ALLOWED) {
-
-        allow = (ctx->own != NULL
-                 && ctx->own->kind == NGX_HTTP_OIDC_LOGOUT_URI)
-                ? &get_post : &get;
-
-        if (ngx_http_oidc_add_header(r, "Allow", allow) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+    if (status == NGX_HTTP_NOT_ALLOWED
+        && ngx_http_oidc_add_header(r, "Allow", ngx_http_oidc_allow(ctx))
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (!again && ngx_http_oidc_has_error_page(r, status)) {
+    if (!again && !ctx->machine && ngx_http_oidc_has_error_page(r, status)) {
         return status;
     }
 
@@ -379,13 +375,64 @@ ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 }
 
 
+/*
+ * A token that somebody brings is his fault, not that of the one who is behind
+ * it: Back-Channel Logout 1.0 section 2.8 knows 400 alone.
+ */
+
+static ngx_uint_t
+ngx_http_oidc_status(ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc)
+{
+    ngx_uint_t  status;
+
+    status = oidc_rc_status(rc);
+
+    if (ctx->machine
+        && (status == NGX_HTTP_BAD_GATEWAY
+            || status == NGX_HTTP_GATEWAY_TIME_OUT))
+    {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    return status;
+}
+
+
+static ngx_str_t *
+ngx_http_oidc_allow(ngx_http_oidc_ctx_t *ctx)
+{
+    static ngx_str_t  get = ngx_string("GET");
+    static ngx_str_t  post = ngx_string("POST");
+    static ngx_str_t  get_post = ngx_string("GET, POST");
+    static ngx_str_t  sessions = ngx_string("GET, HEAD, POST, DELETE");
+
+    if (ctx->own == NULL) {
+        return &sessions;
+    }
+
+    switch (ctx->own->kind) {
+
+    case NGX_HTTP_OIDC_LOGOUT_URI:
+        return &get_post;
+
+    case NGX_HTTP_OIDC_BACKCHANNEL_URI:
+        return &post;
+
+    default:
+        return &get;
+    }
+}
+
+
 static ngx_int_t
-ngx_http_oidc_page(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *id,
-    ngx_str_t *type, ngx_str_t *body)
+ngx_http_oidc_page(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_str_t *id, ngx_str_t *type, ngx_str_t *body)
 {
     size_t       len;
     u_char      *p;
-    ngx_uint_t   i;
+    ngx_uint_t   i, status;
+
+    status = ngx_http_oidc_status(ctx, ctx->rc);
 
     for (i = 0; ngx_http_oidc_pages[i].status != status
                 && ngx_http_oidc_pages[i + 1].status != 0; i++)
@@ -403,7 +450,7 @@ ngx_http_oidc_page(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *id,
 
     body->data = p;
 
-    if (ngx_http_oidc_navigation(r)) {
+    if (!ctx->machine && ngx_http_oidc_navigation(r)) {
         *type = ngx_http_oidc_html;
 
         p = ngx_snprintf(p, len, "<!DOCTYPE html>\n<html lang=\"en\">"
@@ -428,11 +475,11 @@ ngx_http_oidc_page(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *id,
 
 
 static ngx_int_t
-ngx_http_oidc_page_headers(ngx_http_request_t *r)
+ngx_http_oidc_page_headers(ngx_http_request_t *r, ngx_str_t *csp)
 {
     static ngx_str_t  nosniff = ngx_string("nosniff");
-    static ngx_str_t  csp = ngx_string("default-src 'none'; "
-                                       "frame-ancestors 'none'");
+    static ngx_str_t  alone = ngx_string("default-src 'none'; "
+                                         "frame-ancestors 'none'");
 
     if (ngx_http_oidc_add_header(r, "X-Content-Type-Options", &nosniff)
         != NGX_OK)
@@ -440,14 +487,15 @@ ngx_http_oidc_page_headers(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    return ngx_http_oidc_add_header(r, "Content-Security-Policy", &csp);
+    return ngx_http_oidc_add_header(r, "Content-Security-Policy",
+                                    csp ? csp : &alone);
 }
 
 
-/* the end of a logout where nothing else is configured */
+/* the end of a logout where nothing else is configured, or where framed */
 
 ngx_int_t
-ngx_http_oidc_logged_out(ngx_http_request_t *r)
+ngx_http_oidc_logged_out(ngx_http_request_t *r, ngx_str_t *csp)
 {
     static ngx_str_t  body = ngx_string(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -455,12 +503,24 @@ ngx_http_oidc_logged_out(ngx_http_request_t *r)
         "<p>You are logged out.</p></body></html>\n");
 
     if (ngx_http_oidc_private(r) != NGX_OK
-        || ngx_http_oidc_page_headers(r) != NGX_OK)
+        || ngx_http_oidc_page_headers(r, csp) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return ngx_http_oidc_finish(r, NGX_HTTP_OK, &ngx_http_oidc_html, &body);
+}
+
+
+ngx_int_t
+ngx_http_oidc_answer(ngx_http_request_t *r, ngx_str_t *json)
+{
+    if (ngx_http_oidc_private(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_oidc_finish(r, NGX_HTTP_OK,
+                                json->len ? &ngx_http_oidc_json : NULL, json);
 }
 
 
@@ -492,7 +552,7 @@ ngx_http_oidc_request_id(ngx_http_request_t *r)
  * another answer of ours.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_oidc_private(ngx_http_request_t *r)
 {
     ngx_uint_t        i;

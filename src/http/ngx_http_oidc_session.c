@@ -65,6 +65,11 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    if (ngx_http_oidc_index_session(r, ctx, &session) != NGX_OK) {
+        ctx->rc = OIDC_CRYPTO;
+        return NGX_ERROR;
+    }
+
     ctx->op.value = record;
     ctx->op.ttl = ngx_http_oidc_ttl(ctx->provider, &session);
 
@@ -104,6 +109,17 @@ ngx_http_oidc_drop_old_session(ngx_http_request_t *r,
         || oidc_handle_keys(handle, &keys) != OIDC_OK)
     {
         return NGX_OK;
+    }
+
+    /* what nobody could read has no indexes, or keeps them until they end */
+
+    ctx->op.indexes = 0;
+
+    if (ctx->authenticated
+        && ngx_http_oidc_index_session(r, ctx, &ctx->session) != NGX_OK)
+    {
+        ctx->rc = OIDC_CRYPTO;
+        return NGX_ERROR;
     }
 
     rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,

@@ -23,6 +23,8 @@
 
 static ngx_int_t ngx_http_oidc_realm(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
+static ngx_int_t ngx_http_oidc_digest(ngx_conf_t *cf, u_char *text,
+    size_t len, ngx_str_t *out);
 static ngx_int_t ngx_http_oidc_resolve_store(ngx_conf_t *cf,
     ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_provider_t *p);
 static void ngx_http_oidc_warn_shared(ngx_conf_t *cf,
@@ -164,28 +166,43 @@ ngx_http_oidc_init_main_conf(ngx_conf_t *cf, void *conf)
 static ngx_int_t
 ngx_http_oidc_realm(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
 {
-    u_char     *text, *last, hash[32];
+    u_char     *text, *last;
+    size_t      ours;
     ngx_str_t  *issuer, *client;
 
     issuer = &p->idp->issuer;
     client = &p->client.id;
+    ours = p->name.len + 1;
 
-    text = ngx_pnalloc(cf->temp_pool, p->name.len + issuer->len + client->len
-                                      + 2);
-    p->realm.data = ngx_pnalloc(cf->pool, 2 * NGX_HTTP_OIDC_REALM);
-
-    if (text == NULL || p->realm.data == NULL) {
+    text = ngx_pnalloc(cf->temp_pool, ours + issuer->len + 1 + client->len);
+    if (text == NULL) {
         return NGX_ERROR;
     }
 
     last = ngx_sprintf(text, "%V\n%V\n%V", &p->name, issuer, client);
 
-    if (oidc_sha256(text, last - text, hash) != OIDC_OK) {
+    if (ngx_http_oidc_digest(cf, text, last - text, &p->realm) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    p->realm.len = 2 * NGX_HTTP_OIDC_REALM;
-    ngx_hex_dump(p->realm.data, hash, NGX_HTTP_OIDC_REALM);
+    return ngx_http_oidc_digest(cf, text + ours, last - text - ours,
+                                &p->audience);
+}
+
+
+static ngx_int_t
+ngx_http_oidc_digest(ngx_conf_t *cf, u_char *text, size_t len, ngx_str_t *out)
+{
+    u_char  hash[32];
+
+    out->len = 2 * NGX_HTTP_OIDC_REALM;
+    out->data = ngx_pnalloc(cf->pool, out->len);
+
+    if (out->data == NULL || oidc_sha256(text, len, hash) != OIDC_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_hex_dump(out->data, hash, NGX_HTTP_OIDC_REALM);
 
     return NGX_OK;
 }
@@ -349,9 +366,13 @@ ngx_http_oidc_own_uris(ngx_conf_t *cf, ngx_http_oidc_srv_conf_t *scf,
         own = scf->own.elts;
 
         for (i = 0; i < scf->own.nelts; i++) {
-            if (own[i].kind != kind
-                && oidc_str_eq(&own[i].path,
-                               &p->path[kind]))
+
+            /* no cookie says whose logout by the provider it is */
+
+            if (oidc_str_eq(&own[i].path, &p->path[kind])
+                && (own[i].kind != kind
+                    || kind == NGX_HTTP_OIDC_BACKCHANNEL_URI
+                    || kind == NGX_HTTP_OIDC_FRONTCHANNEL_URI))
             {
                 ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                               "\"%V\" means different things for oidc_provider "

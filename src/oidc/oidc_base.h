@@ -70,6 +70,8 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
     /* the browser */                                                         \
     X(OIDC_ARGS,             "bad_arguments",        400,                     \
       "arguments malformed, repeated or too long")                            \
+    X(OIDC_BODY,             "bad_body",             400,                     \
+      "no form, or one of more than 64 KiB")                                  \
     X(OIDC_STATE_MISSING,    "state_missing",        400, "no state")         \
     X(OIDC_STATE_UNKNOWN,    "state_unknown",        400,                     \
       "state belongs to no login of this browser")                            \

@@ -1,0 +1,276 @@
+
+/*
+ * Copyright (C) the authors of ngx_http_oidc_module
+ */
+
+
+/*
+ * The provider ends sessions (OpenID Connect Back-Channel Logout 1.0): a POST
+ * with a logout token, from whoever can reach us.  Nothing is looked up before
+ * the token is proved; then those of its sid end, or of its sub.
+ *
+ * A token is good once.  Its jti is marked for a short time before anything
+ * happens and for the token's life after it has: who is refused because the
+ * store failed may come again with the same one.
+ */
+
+
+#include "ngx_http_oidc_callback.h"
+#include "ngx_http_oidc_end.h"
+
+#include "oidc_logout.h"
+
+
+/* an attempt is over by then, in milliseconds */
+
+#define NGX_HTTP_OIDC_ATTEMPT  10000
+
+
+typedef struct {
+    oidc_str_t               text;
+    oidc_expect_t            expect;
+    oidc_logout_token_t      token;
+    u_char                   mark[NGX_OIDC_STORE_NAME_LEN];
+    ngx_http_oidc_ending_t   ending;
+    ngx_uint_t               asked_keys;
+} ngx_http_oidc_backchannel_t;
+
+
+static ngx_int_t ngx_http_oidc_read_logout_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_check_logout_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_mark_jti(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_marked_jti(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_end_sessions(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_settle_jti(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_backchannel_done(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+
+static ngx_http_oidc_step_pt  ngx_http_oidc_backchannel_steps[] = {
+    ngx_http_oidc_read_form,
+    ngx_http_oidc_read_logout_token,
+    ngx_http_oidc_need_metadata,
+    ngx_http_oidc_need_keys,
+    ngx_http_oidc_check_logout_token,
+    ngx_http_oidc_mark_jti,
+    ngx_http_oidc_marked_jti,
+    ngx_http_oidc_end_sessions,
+    ngx_http_oidc_settle_jti,
+    ngx_http_oidc_backchannel_done,
+    NULL
+};
+
+
+ngx_int_t
+ngx_http_oidc_backchannel(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    if (ctx->flow == NULL) {
+
+        ctx->machine = 1;
+
+        if (r->method != NGX_HTTP_POST) {
+            return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
+        }
+
+        ctx->flow = ngx_pcalloc(r->pool, sizeof(ngx_http_oidc_backchannel_t));
+
+        /* also where nginx answers, because the body does not come */
+
+        if (ctx->flow == NULL || ngx_http_oidc_private(r) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ctx->step = ngx_http_oidc_backchannel_steps;
+    }
+
+    return ngx_http_oidc_run(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_oidc_read_logout_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    return ngx_http_oidc_form_arg(r, ctx, "logout_token", &bc->text);
+}
+
+
+static ngx_int_t
+ngx_http_oidc_check_logout_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    ngx_int_t                  rc;
+    oidc_expect_t             *expect;
+    ngx_http_oidc_provider_t  *p;
+
+    p = ctx->provider;
+    expect = &bc->expect;
+
+    ngx_memzero(expect, sizeof(oidc_expect_t));
+
+    expect->jwks = ngx_oidc_idp_jwks(p->idp);
+
+    if (expect->jwks == NULL) {
+        ctx->rc = OIDC_NOT_READY;
+        return NGX_DECLINED;
+    }
+
+    expect->issuer = p->idp->issuer;
+    expect->client_id = p->client.id;
+    expect->secret = p->client.secret;
+    expect->algs = ngx_http_oidc_id_token_algs(p);
+    expect->jwe = p->id_token_jwe.algs ? &p->id_token_jwe : NULL;
+    expect->now = ngx_time();
+    expect->skew = p->clock_skew;
+
+    if (p->trusted_audience != NULL) {
+        expect->trusted_audience = p->trusted_audience->elts;
+        expect->trusted_audience_n = p->trusted_audience->nelts;
+    }
+
+    ctx->rc = oidc_logout_token_check(&ctx->pool, &bc->text, expect,
+                                      &bc->token);
+
+    if (ctx->rc == OIDC_JWS_KID && !bc->asked_keys) {
+
+        /* perhaps the keys were rotated: once more with those of now */
+
+        bc->asked_keys = 1;
+
+        rc = ngx_http_oidc_wait_idp(r, ctx, NGX_OIDC_IDP_KEYS);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_BUSY;
+        }
+
+        if (rc == NGX_OK) {
+            return ngx_http_oidc_check_logout_token(r, ctx);
+        }
+    }
+
+    return (ctx->rc == OIDC_OK) ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_mark_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    ngx_int_t                   rc;
+    ngx_http_oidc_main_conf_t  *omcf;
+
+    omcf = ngx_http_get_module_main_conf(r, ngx_http_oidc_module);
+
+    ctx->rc = oidc_index_name(omcf->ring->key[0], "jti",
+                              &ctx->provider->audience, &bc->token.jti,
+                              bc->mark);
+
+    if (ctx->rc != OIDC_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->op.ttl = NGX_HTTP_OIDC_ATTEMPT;
+
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_once,
+                             NGX_OIDC_STORE_ONCE, bc->mark);
+
+    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_marked_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    const char  *kind;
+    oidc_str_t  *value;
+
+    if (ctx->op.rc == NGX_DECLINED) {
+        ctx->rc = OIDC_LOGOUT_REPLAY;
+        return NGX_DECLINED;
+    }
+
+    if (ctx->op.rc != NGX_OK) {
+        ctx->rc = (ctx->op.rc == NGX_BUSY) ? OIDC_SPENT_FULL : OIDC_STORE;
+        ngx_http_oidc_store_explain(r, ctx);
+        return NGX_DECLINED;
+    }
+
+    kind = bc->token.sid.len ? "sid" : "sub";
+    value = bc->token.sid.len ? &bc->token.sid : &bc->token.sub;
+
+    if (ngx_http_oidc_end_init(r, &bc->ending) != NGX_OK
+        || ngx_http_oidc_end_indexed(r, &bc->ending, ctx->provider, kind,
+                                     value)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_end_sessions(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    return ngx_http_oidc_end_all(r, ctx, &bc->ending);
+}
+
+
+/* the mark lasts as long as the token could be used again, or not at all */
+
+static ngx_int_t
+ngx_http_oidc_settle_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    int64_t    left;
+    ngx_int_t  rc;
+
+    left = bc->token.until - ngx_time() + 1;
+
+    ctx->op.ttl = (ngx_msec_t) ngx_max(left, 1) * 1000;
+
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                             bc->ending.failed ? ngx_oidc_store_del
+                                               : ngx_oidc_store_touch,
+                             NGX_OIDC_STORE_ONCE, bc->mark);
+
+    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_backchannel_done(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    static ngx_str_t  nothing = ngx_null_string;
+
+    if (bc->ending.failed) {
+        ctx->rc = OIDC_STORE;
+        return NGX_DECLINED;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "oidc: back-channel logout by %s ended %uL sessions, "
+                  "provider: \"%V\"", bc->token.sid.len ? "sid" : "sub",
+                  bc->ending.count, &ctx->provider->name);
+
+    return ngx_http_oidc_answer(r, &nothing);
+}
