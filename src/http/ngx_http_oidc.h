@@ -603,6 +603,13 @@ ngx_int_t ngx_http_oidc_logged_out(ngx_http_request_t *r, ngx_str_t *csp);
 
 ngx_int_t ngx_http_oidc_answer(ngx_http_request_t *r, ngx_str_t *json);
 ngx_int_t ngx_http_oidc_private(ngx_http_request_t *r);
+
+/* ngx_http_oidc_page.c: what is said of ctx->rc, from the request's pool */
+
+ngx_uint_t ngx_http_oidc_status(ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);
+ngx_int_t ngx_http_oidc_page(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_str_t *id, ngx_str_t *type, ngx_str_t *body);
+ngx_str_t ngx_http_oidc_request_id(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 
