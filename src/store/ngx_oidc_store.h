@@ -154,6 +154,12 @@ typedef struct {
     uint64_t                    too_big;
     uint64_t                    marks_full;
     uint64_t                    rebuilt;    /* after the death of a worker */
+
+    /* of the local copy of a Redis store, as all the rest is then */
+    uint64_t                    hits;
+    uint64_t                    misses;     /* and Redis was asked */
+    ngx_uint_t                  trusted;    /* nodes that tell changes now */
+
     size_t                      size;       /* bytes for records */
     size_t                      free;
 } ngx_oidc_store_stat_t;

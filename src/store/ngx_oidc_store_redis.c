@@ -13,6 +13,7 @@
 
 
 #include "ngx_oidc_store_redis.h"
+#include "ngx_oidc_store_shm.h"
 
 
 static ngx_int_t ngx_oidc_far_add(ngx_conf_t *cf, ngx_oidc_store_t *store,
@@ -42,7 +43,6 @@ static void ngx_oidc_far_answer(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply);
 static ngx_int_t ngx_oidc_far_next(ngx_oidc_job_t *job);
 static ngx_str_t ngx_oidc_far_name(const u_char *name, u_char *buf);
-static uint64_t ngx_oidc_far_now(void);
 
 
 const ngx_oidc_store_type_t  ngx_oidc_store_redis = {
@@ -281,7 +281,7 @@ ngx_oidc_far_create(ngx_oidc_store_op_t *op)
         return ngx_oidc_job_wait(job);
     }
 
-    now = ngx_oidc_far_now();
+    now = ngx_oidc_shm_now();
     ttl = ngx_max(op->index_ttl, op->ttl);
 
     argv[4] = ngx_oidc_job_number(now, number[0]);
@@ -539,15 +539,4 @@ ngx_oidc_far_name(const u_char *name, u_char *buf)
     (void) oidc_b64url_encode_buf(buf, name, OIDC_RECORD_NAME);
 
     return text;
-}
-
-
-static uint64_t
-ngx_oidc_far_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (uint64_t) tp->sec * 1000 + tp->msec;
 }

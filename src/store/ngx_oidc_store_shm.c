@@ -47,16 +47,11 @@ static ngx_int_t ngx_oidc_shm_lock(ngx_oidc_store_op_t *op);
 static void ngx_oidc_shm_unlock(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_end(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_count(ngx_oidc_store_op_t *op);
-static void ngx_oidc_shm_stat(ngx_oidc_store_t *store,
-    ngx_oidc_store_stat_t *st);
 
-static ngx_oidc_shm_t *ngx_oidc_shm_enter(ngx_oidc_store_t *store);
-static void ngx_oidc_shm_leave(ngx_oidc_store_t *store);
 static ngx_int_t ngx_oidc_shm_marked(ngx_oidc_store_op_t *op, ngx_int_t rc);
 static ngx_int_t ngx_oidc_shm_absent(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_shm_too_big(ngx_oidc_store_op_t *op);
 static void ngx_oidc_shm_make_room(ngx_oidc_store_op_t *op, uint64_t now);
-static uint64_t ngx_oidc_shm_now(void);
 
 
 const ngx_oidc_store_type_t  ngx_oidc_store_shm = {
@@ -419,7 +414,7 @@ ngx_oidc_shm_count(ngx_oidc_store_op_t *op)
 }
 
 
-static void
+void
 ngx_oidc_shm_stat(ngx_oidc_store_t *store, ngx_oidc_store_stat_t *st)
 {
     ngx_oidc_shm_t  *sh;
@@ -438,9 +433,7 @@ ngx_oidc_shm_stat(ngx_oidc_store_t *store, ngx_oidc_store_stat_t *st)
 }
 
 
-/* NULL where a newer version of the module has taken the zone over */
-
-static ngx_oidc_shm_t *
+ngx_oidc_shm_t *
 ngx_oidc_shm_enter(ngx_oidc_store_t *store)
 {
     ngx_oidc_shm_t       *sh;
@@ -470,7 +463,7 @@ ngx_oidc_shm_enter(ngx_oidc_store_t *store)
 
 /* what happened under the lock is logged after it */
 
-static void
+void
 ngx_oidc_shm_leave(ngx_oidc_store_t *store)
 {
     uint64_t              evicted, records;
@@ -585,7 +578,7 @@ ngx_oidc_shm_make_room(ngx_oidc_store_op_t *op, uint64_t now)
  * even when the clock is set.  Workers agree on it.
  */
 
-static uint64_t
+uint64_t
 ngx_oidc_shm_now(void)
 {
     ngx_time_t  *tp;

@@ -22,7 +22,7 @@
 
 /* "oidc", layout version, size of a word: another layout is not ours to read */
 
-#define NGX_OIDC_SHM_MAGIC        (0x6f69646300020000ULL + sizeof(void *))
+#define NGX_OIDC_SHM_MAGIC        (0x6f69646300030000ULL + sizeof(void *))
 
 /*
  * Half a block is lost per record, and a session is 3 to 6 kB; block numbers
@@ -39,6 +39,9 @@
 /* locks likewise; a lock is held for as long as a call to the provider takes */
 
 #define NGX_OIDC_SHM_LOCKS_SET    16
+
+
+#define NGX_OIDC_SHM_EXTRA        256
 
 
 /* blocks are numbered from 1, so that fresh, zeroed memory says "none" */
@@ -119,6 +122,9 @@ typedef struct {
     u_char                  *blocks;
 
     ngx_oidc_store_stat_t    stat;
+
+    /* of who keeps other records than sessions of its own in such a zone */
+    uint64_t                 extra[NGX_OIDC_SHM_EXTRA];
 } ngx_oidc_shm_t;
 
 
@@ -161,6 +167,18 @@ typedef struct {
 
 ngx_int_t ngx_oidc_shm_add(ngx_conf_t *cf, ngx_oidc_store_t *store,
     ngx_oidc_store_conf_t *conf);
+
+/*
+ * Takes and gives back the lock; NULL where a newer version of the module has
+ * taken the zone over
+ */
+ngx_oidc_shm_t *ngx_oidc_shm_enter(ngx_oidc_store_t *store);
+void ngx_oidc_shm_leave(ngx_oidc_store_t *store);
+
+/* the clock of the times inside sessions: ms since the epoch */
+uint64_t ngx_oidc_shm_now(void);
+
+void ngx_oidc_shm_stat(ngx_oidc_store_t *store, ngx_oidc_store_stat_t *st);
 
 /* NULL where there is none, or none any more: an expired one is freed */
 ngx_oidc_shm_record_t *ngx_oidc_shm_find(ngx_oidc_shm_t *sh,
