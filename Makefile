@@ -165,6 +165,10 @@ bench: all  ## measure against plain nginx
 	@if [ -x t/bench/run ]; then exec t/bench/run; \
 	 else echo "no benchmark yet"; fi
 
+.PHONY: timing
+timing: $(OUT)/timing/oaep  ## whether failed decryptions tell why (minutes)
+	@$<
+
 .PHONY: check-style
 check-style:  ## the checks of the source itself
 	@prove -I t/lib $(or $(wildcard t/style*.t t/source*.t),t/unit.t)
@@ -257,6 +261,10 @@ $(LIBOIDC): $(PURE_OBJS)
 $(OUT)/unit/%: t/unit/%.c $(LIBOIDC)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -I t/unit $< $(LIBOIDC) $(PURE_LIBS) -o $@
+
+$(OUT)/timing/%: t/timing/%.c $(LIBOIDC)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -I t/unit $< $(LIBOIDC) $(PURE_LIBS) -lm -o $@
 
 $(OUT)/jose: t/jose/jose.c $(LIBOIDC)
 	@mkdir -p $(@D)
