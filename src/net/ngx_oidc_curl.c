@@ -61,7 +61,8 @@ static int ngx_oidc_curl_socket(CURL *easy, curl_socket_t s, int what,
 static curl_socket_t ngx_oidc_curl_open(void *data, curlsocktype purpose,
     struct curl_sockaddr *addr);
 static int ngx_oidc_curl_timer(CURLM *multi, long ms, void *data);
-static void ngx_oidc_curl_socket_handler(ngx_socket_t s, ngx_uint_t write);
+static void ngx_oidc_curl_socket_handler(ngx_socket_t s, ngx_uint_t write,
+    void *data);
 static void ngx_oidc_curl_timer_handler(ngx_event_t *ev);
 static void ngx_oidc_curl_act(curl_socket_t s, int flags);
 static void ngx_oidc_curl_finish(ngx_oidc_curl_transfer_t *t,
@@ -434,7 +435,7 @@ ngx_oidc_curl_socket(CURL *easy, curl_socket_t s, int what, void *data,
 
     if (w == NULL) {
         w = ngx_oidc_watch_add(&ngx_oidc_curl.sockets, s,
-                               ngx_oidc_curl_socket_handler);
+                               ngx_oidc_curl_socket_handler, NULL);
         if (w == NULL) {
             return 0;
         }
@@ -486,7 +487,7 @@ ngx_oidc_curl_timer(CURLM *multi, long ms, void *data)
 
 
 static void
-ngx_oidc_curl_socket_handler(ngx_socket_t s, ngx_uint_t write)
+ngx_oidc_curl_socket_handler(ngx_socket_t s, ngx_uint_t write, void *data)
 {
     ngx_oidc_curl_act(s, write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
 }

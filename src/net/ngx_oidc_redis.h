@@ -30,7 +30,7 @@
 
 /* of one answer; a longer one closes the connection */
 
-#define NGX_OIDC_REDIS_REPLY_MAX  (1024 * 1024)
+#define NGX_OIDC_REDIS_REPLY_MAX  (4 * 1024 * 1024)
 
 #define NGX_OIDC_REDIS_ARGS_MAX   64
 #define NGX_OIDC_REDIS_NODES_MAX  256

@@ -29,6 +29,7 @@ struct ngx_oidc_watch_s {
     ngx_connection_t   *c;
     ino_t               inode;
     ngx_oidc_watch_pt   handler;
+    void               *data;
 };
 
 
@@ -41,7 +42,8 @@ static void ngx_oidc_watch_handler(ngx_event_t *ev);
 
 
 ngx_oidc_watch_t *
-ngx_oidc_watch_add(ngx_queue_t *all, ngx_socket_t s, ngx_oidc_watch_pt handler)
+ngx_oidc_watch_add(ngx_queue_t *all, ngx_socket_t s, ngx_oidc_watch_pt handler,
+    void *data)
 {
     ngx_connection_t  *c;
     ngx_oidc_watch_t  *w;
@@ -66,6 +68,7 @@ ngx_oidc_watch_add(ngx_queue_t *all, ngx_socket_t s, ngx_oidc_watch_pt handler)
     w->c = c;
     w->inode = ngx_oidc_watch_inode(s);
     w->handler = handler;
+    w->data = data;
 
     ngx_queue_insert_tail(all, &w->queue);
 
@@ -202,5 +205,5 @@ ngx_oidc_watch_handler(ngx_event_t *ev)
     c = ev->data;
     w = c->data;
 
-    w->handler(c->fd, ev->write);
+    w->handler(c->fd, ev->write, w->data);
 }

@@ -23,13 +23,14 @@ typedef struct ngx_oidc_watch_s  ngx_oidc_watch_t;
 
 /* the watch may be gone when the library returns: nobody touches it after */
 
-typedef void (*ngx_oidc_watch_pt)(ngx_socket_t s, ngx_uint_t write);
+typedef void (*ngx_oidc_watch_pt)(ngx_socket_t s, ngx_uint_t write,
+    void *data);
 
 
 /* NULL: no memory or no connection left; "all" is the library's list */
 
 ngx_oidc_watch_t *ngx_oidc_watch_add(ngx_queue_t *all, ngx_socket_t s,
-    ngx_oidc_watch_pt handler);
+    ngx_oidc_watch_pt handler, void *data);
 void ngx_oidc_watch_set(ngx_oidc_watch_t *w, ngx_uint_t read,
     ngx_uint_t write);
 

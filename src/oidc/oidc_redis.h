@@ -53,7 +53,8 @@ typedef enum {
     OIDC_REDIS_FINE = 0,    /* no error */
     OIDC_REDIS_OTHER,       /* an error of the command itself */
     OIDC_REDIS_LOADING,     /* LOADING: a server that has just started */
-    OIDC_REDIS_READONLY,    /* READONLY: a replica; MISCONF, NOREPLICAS */
+    OIDC_REDIS_READONLY,    /* READONLY: a replica */
+    OIDC_REDIS_MISCONF,     /* MISCONF, NOREPLICAS: a master that may not */
     OIDC_REDIS_AUTH,        /* NOAUTH, WRONGPASS, NOPERM */
     OIDC_REDIS_FULL,        /* OOM: over its maxmemory */
     OIDC_REDIS_FAILOVER,    /* CLUSTERDOWN, MASTERDOWN, TRYAGAIN, BUSY */
