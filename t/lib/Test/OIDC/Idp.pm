@@ -7,7 +7,7 @@ package Test::OIDC::Idp;
 # Two kinds of bending.  What the answer says: set() keys, below.  How the
 # answer is sent: answer() and once() of Test::OIDC::Server; once() also takes
 # set => { ... } for one answer.  Endpoints: discovery, jwks, authorize, token,
-# userinfo, end_session, introspect, revoke; anything else is "other".
+# userinfo, end_session, introspect, revoke, par; anything else is "other".
 #
 # set() keys (undef: back to the default; any value may be { '$raw' => text }
 # for JSON that a structure cannot say, null included):
@@ -27,16 +27,16 @@ package Test::OIDC::Idp;
 #   authorize   parameters of the redirect back (undef removes, an array
 #               repeats); { error => 'access_denied' } sends no code
 #   iss         1: authorization responses carry iss and say so (RFC 9207)
-#   client      { id, secret, auth => [ methods ], redirect_uris => [ uri ] }
+#   client      { id, secret, auth => [ methods ], redirect_uris => [ uri ] },
+#               and as Test::OIDC::IdpClient says
 #   lenient     1: the token endpoint checks nothing
 
 use warnings;
 use strict;
 
-use base qw/ Test::OIDC::Server /;
+use base qw/ Test::OIDC::IdpClient /;
 
 use Crypt::Digest qw/ digest_data /;
-use MIME::Base64 qw/ decode_base64 /;
 
 use Test::OIDC::Keys qw/ b64u hash_half jwe jwk jws key merge random_hex /;
 
@@ -49,6 +49,7 @@ my %path = (
 	'/protocol/openid-connect/logout' => 'end_session',
 	'/protocol/openid-connect/token/introspect' => 'introspect',
 	'/protocol/openid-connect/revoke' => 'revoke',
+	'/protocol/openid-connect/ext/par/request' => 'par',
 );
 my %endpoint = reverse %path;
 
@@ -249,6 +250,8 @@ sub _answer_discovery {
 		userinfo_endpoint => $self->endpoint_url('userinfo'),
 		end_session_endpoint => $self->endpoint_url('end_session'),
 		revocation_endpoint => $self->endpoint_url('revoke'),
+		pushed_authorization_request_endpoint =>
+			$self->endpoint_url('par'),
 		jwks_uri => $self->endpoint_url('jwks'),
 		grant_types_supported => [ qw/ authorization_code implicit
 			refresh_token password client_credentials / ],
@@ -325,7 +328,8 @@ sub _key {
 sub _answer_authorize {
 	my ($self, $req) = @_;
 
-	my $args = $req->{method} eq 'POST' ? $req->{form} : $req->{args};
+	my $args = $self->_request_args($req->{method} eq 'POST'
+		? $req->{form} : $req->{args});
 	my $client = $self->_client();
 	my $uri = $args->{redirect_uri};
 
@@ -445,40 +449,6 @@ sub _answer_token {
 	return $self->_by_code($form) if $grant eq 'authorization_code';
 	return $self->_by_refresh($form) if $grant eq 'refresh_token';
 	return _error(400, 'unsupported_grant_type');
-}
-
-
-# RFC 6749 2.3.1: the parts of Basic are form-encoded first.
-sub _bad_client {
-	my ($self, $req) = @_;
-
-	my $client = $self->_client();
-	my $form = $req->{form};
-	my ($how, $id, $secret) = ('none', $form->{client_id}, '');
-
-	if (($req->{h}{authorization} // '') =~ /^Basic (\S+)$/i) {
-		($id, $secret) = map { (keys %{
-			Test::OIDC::Message::form_decode($_) })[0] }
-			map { s/=/%3D/gr =~ s/&/%26/gr } split /:/,
-			decode_base64($1), 2;
-		$how = 'client_secret_basic';
-
-	} elsif (defined $form->{client_secret}) {
-		($how, $secret) = ('client_secret_post', $form->{client_secret});
-	}
-
-	$req->{auth} = $how;
-
-	return if (grep { $_ eq $how } @{ $client->{auth} })
-		and _is($id, $client->{id})
-		and ($how eq 'none' or _is($secret, $client->{secret}));
-
-	my $error = _error(401, 'invalid_client');
-	push @{ $error->{own_headers} },
-		[ 'WWW-Authenticate' => 'Basic realm="fake"' ]
-		if $how eq 'client_secret_basic';
-
-	return $error;
 }
 
 

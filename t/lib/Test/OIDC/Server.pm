@@ -28,6 +28,8 @@ use Test::OIDC::Message;
 ###############################################################################
 
 # new(%o): forks the server.  port (of 127.0.0.1), tls => { cert, key } files,
+# client_ca => file: asks clients for certificates of this CA, { certificate } of
+# a request is then their subject,
 # hook => { endpoint => sub ($req, $answer) }, called in the child, stderr file.
 sub new {
 	my ($class, %o) = @_;
@@ -425,7 +427,23 @@ sub _tls {
 
 	return $self->{tls_ctx} ||= AnyEvent::TLS->new(
 		cert_file => $self->{tls}{cert},
-		key_file => $self->{tls}{key}, method => 'any');
+		key_file => $self->{tls}{key}, method => 'any',
+		$self->{client_ca} ? (verify => 1,
+			ca_file => $self->{client_ca}) : ());
+}
+
+
+# Subject of the client's certificate.
+sub _certificate {
+	my ($c) = @_;
+
+	my $cert = Net::SSLeay::get_peer_certificate($c->{h}{tls}) or return;
+	my $name = Net::SSLeay::X509_NAME_oneline(
+		Net::SSLeay::X509_get_subject_name($cert));
+
+	Net::SSLeay::X509_free($cert);
+
+	return $name;
 }
 
 
@@ -447,6 +465,7 @@ sub _on_read {
 	while (!$c->{gone} and !$c->{busy} and length $c->{h}{rbuf}) {
 		my $req = Test::OIDC::Message::parse($c) or return;
 
+		$req->{certificate} = _certificate($c) if $self->{client_ca};
 		$c->{busy} = 1;
 		$self->_serve($c, $req);
 	}
