@@ -643,7 +643,7 @@ test_rebuild(void)
     test_zone("rebuild", 256 * 1024);
     sh = ((ngx_slab_pool_t *) ngx_test_zone.shm.addr)->data;
 
-    for (id = 1; test_stat().free > 4096; id++) {
+    for (id = 1; test_stat().free > 8192; id++) {
         test_create(id, 1, 1000 + id, 100);
         test_write(id, 1, 3000, ngx_oidc_store_replace);
     }
