@@ -32,7 +32,7 @@ for my $why (Test::OIDC::Keycloak::missing(), Test::OIDC::Chromium::missing()) {
 	$t->skip_all($why);
 }
 
-$t->plan(48);
+$t->plan(58);
 
 my $gateway = 'http://localhost:' . $t->port(0);
 my $second = 'http://localhost:' . $t->port(1);
@@ -179,10 +179,40 @@ $page = $alice->goto("$gateway/");
 like($alice->title(), qr/Sign in to Demo realm/, 'L02: asked to log in again');
 is($bob->fetch('/api/me')->[0], 200, 'L02: the other user stays');
 
+# An administrator of Keycloak signs bob out: back-channel logout.
+
+my $sessions = '/oidc_sessions';
+like(get($sessions)->{content}, qr/{"store":"sessions","sessions":1}/,
+	'S13: his is the only session');
+
+my $bobs_id = $kc->admin('GET', '/users?username=bob')->[0]{id};
+
+$kc->admin('POST', "/users/$bobs_id/logout", {});
+
+ok($t->wait_for(sub { $bob->fetch('/api/me')->[0] == 401 }, 1),
+	'L07 L10: signed out by an administrator, within a second');
+ok($t->wait_log(qr/back-channel logout by si[db] ended 1 sessions/),
+	'O04: the log says so');
+like(get($sessions)->{content}, qr/{"store":"sessions","sessions":0}/,
+	'L10: there is none left');
+
+# And the gateway's own administrator ends a session.
+
+my $eve = $browser->tab('eve');
+
+$eve->goto("$gateway/");
+log_in($eve, 'bob');
+is($http->request(DELETE => "$gateway$sessions?sub=$bobs_id")->{content},
+	qq({"ended":1}\n), 'S13: ended by sub');
+is($eve->fetch('/api/me')->[0], 401, 'S13: and it is over');
+
 # Userinfo as a signed JWT, from a client of its own on another server.
 
 my $client = $kc->client('gateway-userinfo-jwt');
 $client->{redirectUris} = [ "$second/*" ];
+$client->{frontchannelLogout} = JSON::PP::true;
+$client->{attributes}{'frontchannel.logout.url'} = "$second/frontchannel";
+$client->{attributes}{'frontchannel.logout.session.required'} = 'true';
 $kc->update_client($client);
 
 my $carol = $browser->tab('userinfo');
@@ -194,6 +224,22 @@ is($page->{status}, 200, 'V14: userinfo as a signed JWT is accepted');
 is($carol->text('#x-email'), 'alice@example.org', 'V13: and used');
 like($carol->text('#x-userinfo'), qr/"email":\s*"alice\@example\.org"/,
 	'V13: as a variable too');
+
+# One browser, two applications: a logout at the one, and Keycloak's page frames
+# the other's frontchannel_logout_uri.
+
+my $dora = $browser->tab('dora');
+
+$dora->goto("$second/");
+log_in($dora, 'bob');
+$page = $dora->goto("$gateway/");
+is($page->{url}, "$gateway/", 'F22: logged in at Keycloak, logged in here');
+$dora->follow('#logout');
+ok($t->wait_log(qr/front-channel logout by sid ended 1 sessions/),
+	'L12: Keycloak\'s page frames it, and the session is found without cookie');
+is($carol->fetch('/x')->[0], 200, 'L12: that of another person stays');
+$dora->goto("$second/");
+like($dora->title(), qr/Sign in to Demo realm/, 'L12: logged out there too');
 
 # The same client, but Keycloak no longer signs: a downgrade.
 
@@ -245,6 +291,7 @@ oidc_provider userinfo {
 	client_secret_file keys/client_secret;
 	scope openid email;
 	cookie_name NGX_OIDC_SESSION;
+	frontchannel_logout_uri /frontchannel;
 	userinfo on;
 	userinfo_signed_response_alg RS256;
 }

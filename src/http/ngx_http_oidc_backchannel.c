@@ -267,7 +267,7 @@ ngx_http_oidc_backchannel_done(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+    ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
                   "oidc: back-channel logout by %s ended %uL sessions, "
                   "provider: \"%V\"", bc->token.sid.len ? "sid" : "sub",
                   bc->ending.count, &ctx->provider->name);

@@ -190,6 +190,13 @@ ngx_http_oidc_frontchannel_done(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
+    if (fc->sid.len) {
+        ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
+                      "oidc: front-channel logout by sid ended %uL sessions, "
+                      "provider: \"%V\"", fc->ending.count,
+                      &ctx->provider->name);
+    }
+
     /* the cookie of a session that is over, and of no other one */
 
     if (ctx->has_session
