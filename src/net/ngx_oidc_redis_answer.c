@@ -23,9 +23,10 @@
 
 #define NGX_OIDC_REDIS_AGAIN  100
 
-/* between two lines of the log about the same kind of failure */
+/* between two lines of the log about one kind of failure: the same, another */
 
 #define NGX_OIDC_REDIS_QUIET  (10 * 1000)
+#define NGX_OIDC_REDIS_NEWS   500
 
 
 static void ngx_oidc_redis_error(ngx_oidc_redis_node_t *node,
@@ -288,27 +289,29 @@ void
 ngx_oidc_redis_say(ngx_oidc_redis_t *redis, ngx_oidc_redis_result_e result,
     ngx_str_t *node, const char *why)
 {
-    ngx_msec_t            now;
+    ngx_msec_t            now, quiet;
     ngx_uint_t            unsaid;
     ngx_oidc_redis_run_t  *run;
 
     run = redis->run;
     now = ngx_current_msec;
 
-    if (run->said_at[result]
-        && now - run->said_at[result] < NGX_OIDC_REDIS_QUIET)
-    {
-        run->unsaid[result]++;
-        return;
-    }
-
     if (why == NULL) {
         why = ngx_oidc_redis_results[result].why;
+    }
+
+    quiet = (why == run->said[result]) ? NGX_OIDC_REDIS_QUIET
+                                       : NGX_OIDC_REDIS_NEWS;
+
+    if (run->said_at[result] && now - run->said_at[result] < quiet) {
+        run->unsaid[result]++;
+        return;
     }
 
     unsaid = run->unsaid[result];
 
     run->said_at[result] = now ? now : 1;
+    run->said[result] = why;
     run->unsaid[result] = 0;
 
     if (unsaid) {

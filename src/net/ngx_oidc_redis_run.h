@@ -244,6 +244,7 @@ struct ngx_oidc_redis_run_s {
 
     /* what was said of each kind of failure, and when */
     ngx_msec_t                  said_at[NGX_OIDC_REDIS_FAILOVER + 1];
+    const char                 *said[NGX_OIDC_REDIS_FAILOVER + 1];
     ngx_uint_t                  unsaid[NGX_OIDC_REDIS_FAILOVER + 1];
     unsigned                    refused_said:1;
 };
@@ -288,8 +289,8 @@ ngx_oidc_redis_node_t *ngx_oidc_redis_route(ngx_oidc_redis_t *redis,
     ngx_oidc_redis_call_t *call);
 
 /*
- * A line in the log unless there was one of this result just now; "why" NULL:
- * what the result means
+ * A line in the log unless there was one of this result just now; "why", a
+ * constant, NULL: what the result means
  */
 
 void ngx_oidc_redis_say(ngx_oidc_redis_t *redis,

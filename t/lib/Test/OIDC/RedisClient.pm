@@ -6,6 +6,7 @@ package Test::OIDC::RedisClient;
 =head1 SYNOPSIS
 
 	my $c = Test::OIDC::RedisClient->new(4);	# plan: 4 + the bed's own
+	my $hasty = Test::OIDC::RedisClient->new(4, hasty => 1);  # no back-off
 	my $t = $c->bed();
 	$c->run('server=%%REDIS%% command=500');	# nginx with redis_client
 	$c->cmd(qw/ GET key /)		# "ok\nvalue"; see the top of module.c
@@ -22,9 +23,9 @@ use Test::OIDC;
 ###############################################################################
 
 sub new {
-	my ($class, $plan) = @_;
+	my ($class, $plan, %o) = @_;
 
-	my $module = _build();
+	my $module = _build($o{hasty});
 	my $t = Test::OIDC->new(module => 0);
 
 	$plan ? $t->plan($plan) : ();
@@ -119,9 +120,11 @@ EOT
 # Tests run side by side: each builds for itself what is not there yet, and
 # puts it into place at once.
 sub _build {
+	my ($hasty) = @_;
 	my $build = $ENV{TEST_BUILD_DIR} || 'build/release';
 	my $tree = "$build/nginx-src";
-	my $out = "$build/ngx_oidc_redis_test_module.so";
+	my $out = "$build/ngx_oidc_redis_" . ($hasty ? 'hasty' : 'test')
+		. '_module.so';
 
 	my @src = ('t/redis_client/module.c', glob('src/net/ngx_oidc_redis*.c'),
 		(map { "src/net/ngx_oidc_$_.c" } qw/ watch curl answer /),
@@ -141,6 +144,8 @@ sub _build {
 		? ('-O1', '-fsanitize=address,undefined',
 			'-fno-omit-frame-pointer') : '-O2';
 
+	push @flags, qw/ -DNGX_OIDC_REDIS_WAIT_MIN=4
+		-DNGX_OIDC_REDIS_WAIT_MAX=8 / if $hasty;
 	push @flags, map { "-I$tree/$_" } qw! src/core src/event
 		src/event/modules src/os/unix src/http src/http/modules
 		src/http/v2 objs !;

@@ -1,0 +1,72 @@
+#!/usr/bin/perl
+
+# The client of Redis (t/redis_client/module.c) and three Sentinels: it finds
+# the master, follows a failover, and is not led to a replica.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use Test::More;
+use Time::HiRes qw/ time /;
+
+use lib 't/lib';
+use Test::OIDC::RedisClient;
+use Test::OIDC::Redis::Sentinel;
+
+###############################################################################
+
+my $c = Test::OIDC::RedisClient->new(13);
+my $t = $c->bed();
+my $s = Test::OIDC::Redis::Sentinel->new($t, password => 'a-password-to-keep');
+
+my $servers = join ' ', map { "server=$_" } $s->urls();
+my $client = "$servers sentinel=" . $s->name()
+	. ' password=a-password-to-keep connect=500 command=500';
+
+$c->run($client);
+
+is($c->cmd(qw/ SET k v /), "ok\nOK", 'S07: written to the master');
+is($s->master()->do(qw/ GET k /), 'v', 'S07: ... indeed');
+like($c->get('/nodes'), qr/^@{[ $s->master()->address() ]} version 1$/,
+	'S07: the node is the master');
+
+$c->get('/sub?k');
+like($c->events(qr/up/), qr/up\n/, 'S13: subscribed to the master');
+
+# a sentinel less is no sentinel missed
+($s->sentinels())[2]->kill();
+
+my $began = time();
+my $new = $s->fail(sub { $_[0]->kill() });
+ok($t->wait_for(sub { $c->cmd(qw/ SET k w /) eq "ok\nOK" }, 10),
+	'S07: the master is killed, and another written to');
+cmp_ok(time() - $began, '<', 10, 'S07: ... within 10 s');
+is($new->do(qw/ GET k /), 'w', 'S07: ... indeed');
+like($c->get('/nodes'), qr/^@{[ $new->address() ]} version [2-9]/,
+	'S07: the list of nodes says so');
+like($c->events(qr/up/, 10), qr/up\n/, 'S13: subscribed to the new one');
+
+# no Sentinel's word, but a replica's
+my ($old) = grep { $_ != $new } @{ $s->{data} };
+$old->start();
+$t->wait_for(sub { my %info = $old->info('replication');
+	$info{role} eq 'slave' }, 10);
+my $proxy = $t->redis_proxy($new);
+$proxy->reply('SENTINEL', "*2\r\n\$9\r\n127.0.0.1\r\n\$"
+	. length($old->port()) . "\r\n" . $old->port() . "\r\n");
+$c->reload('server=redis://:a-password-to-keep@127.0.0.1:' . $proxy->port()
+	. ' sentinel=oidc'
+	. ' password=a-password-to-keep connect=500 command=500');
+$c->cmd(qw/ GET k /);
+ok($t->wait_log(qr/it is not the master/, 5), 'S07: a replica is not taken');
+like($c->cmd(qw/ GET k /), qr/unavailable/, 'S07: ... nor read');
+
+$proxy->reply('SENTINEL', "*-1\r\n");
+ok($t->wait_log(qr/does not know the master/, 5), 'S07: an unknown name');
+
+$proxy->reply('SENTINEL', "*2\r\n\$9\r\n127.0.0.1\r\n\$"
+	. length($new->port()) . "\r\n" . $new->port() . "\r\n");
+ok($t->wait_for(sub { $c->cmd(qw/ GET k /) eq "ok\nw" }, 10),
+	'S07: the right word, and it goes on');
