@@ -114,6 +114,7 @@ struct ngx_http_oidc_provider_s {
     ngx_str_t                   cookie_domain;
     ngx_str_t                   extra_auth_args;
     ngx_http_oidc_args_t        args;
+    ngx_uint_t                  form_post;  /* the callback is a POST */
     ngx_str_t                   scope;
     ngx_str_t                   uri[NGX_HTTP_OIDC_URI_MAX];   /* as given */
     ngx_str_t                   path[NGX_HTTP_OIDC_URI_MAX];  /* of it */
@@ -500,11 +501,14 @@ void ngx_http_oidc_store_explain(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 
 /*
- * ngx_http_oidc_body.c: a step that reads a form, which may wait, and then its
- * arguments, decoded: NGX_DECLINED where one is missing, repeated or malformed.
+ * ngx_http_oidc_body.c: a step that reads a form, which may wait, and then one
+ * that takes it for ctx->args, or its arguments, decoded: NGX_DECLINED where
+ * one is missing, repeated or malformed.
  */
 
 ngx_int_t ngx_http_oidc_read_form(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_form_args(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_form_arg(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, const char *arg, oidc_str_t *out);

@@ -156,6 +156,12 @@ ngx_http_oidc_args_build(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     list.n = 0;
     oidc_buf_init(&list.text, &ctx->pool, 256);
 
+    if (ctx->provider->form_post) {
+        text.data = (u_char *) "form_post";
+        text.len = sizeof("form_post") - 1;
+        ngx_http_oidc_args_add(&list, "response_mode", &text);
+    }
+
     if (args.acr_values.len) {
         login->strength.acr_values = args.acr_values;
         ngx_http_oidc_args_add(&list, "acr_values", &args.acr_values);

@@ -128,6 +128,21 @@ ngx_http_oidc_body_read(ngx_http_request_t *r)
 }
 
 
+ngx_int_t
+ngx_http_oidc_form_args(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_oidc_body_copy(r, ctx);
+
+    if (rc == NGX_OK) {
+        ctx->args = ctx->body;
+    }
+
+    return rc;
+}
+
+
 /*
  * The argument of this name, decoded; OIDC_ARGS where it is missing or there
  * twice.  Others are ignored (Back-Channel Logout 1.0 section 2.5).

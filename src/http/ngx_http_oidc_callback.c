@@ -20,6 +20,8 @@
 
 
 static void ngx_http_oidc_callback_cleanup(void *data);
+static ngx_int_t ngx_http_oidc_form_posted(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_read_args(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_open_login_state(ngx_http_request_t *r,
@@ -34,6 +36,16 @@ static ngx_int_t ngx_http_oidc_spend_state(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_spent(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+
+
+/* OAuth 2.0 Form Post Response Mode */
+
+static ngx_http_oidc_step_pt  ngx_http_oidc_form_post_steps[] = {
+    ngx_http_oidc_read_form,
+    ngx_http_oidc_form_args,
+    ngx_http_oidc_form_posted,
+    NULL
+};
 
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_callback_steps[] = {
@@ -66,7 +78,9 @@ ngx_http_oidc_callback(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (ctx->flow == NULL) {
 
-        if (r->method != NGX_HTTP_GET) {
+        if (r->method != NGX_HTTP_GET
+            && (r->method != NGX_HTTP_POST || !ctx->provider->form_post))
+        {
             return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
         }
 
@@ -79,10 +93,21 @@ ngx_http_oidc_callback(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         cln->handler = ngx_http_oidc_callback_cleanup;
 
         ctx->flow = cln->data;
-        ctx->step = ngx_http_oidc_callback_steps;
+        ctx->step = (r->method == NGX_HTTP_POST)
+                    ? ngx_http_oidc_form_post_steps
+                    : ngx_http_oidc_callback_steps;
     }
 
     return ngx_http_oidc_run(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_oidc_form_posted(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ctx->step = ngx_http_oidc_callback_steps;
+
+    return NGX_OK;
 }
 
 

@@ -40,6 +40,8 @@ static ngx_int_t ngx_http_oidc_login_push(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_login_pushed(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_login_target(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 static oidc_rc_t ngx_http_oidc_initiated(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, oidc_str_t *next);
 static oidc_rc_t ngx_http_oidc_decoded_arg(ngx_http_oidc_ctx_t *ctx,
@@ -50,6 +52,14 @@ static ngx_int_t ngx_http_oidc_login_redirect(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_login_cookie(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, oidc_login_t *login, const oidc_str_t *state);
+
+
+static ngx_http_oidc_step_pt  ngx_http_oidc_login_uri_steps[] = {
+    ngx_http_oidc_read_form,            /* of a POST alone */
+    ngx_http_oidc_form_args,
+    ngx_http_oidc_login_target,
+    NULL
+};
 
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_login_steps[] = {
@@ -122,32 +132,42 @@ ngx_http_oidc_login_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 }
 
 
-/* login_uri?next=/path */
+/* login_uri?next=/path, or begun by somebody else */
 
 ngx_int_t
 ngx_http_oidc_login_uri(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    oidc_rc_t   rc;
-    oidc_str_t  next;
-
-    if (ctx->flow != NULL) {
-        return ngx_http_oidc_login(r, ctx, NULL);
+    if (ctx->step != NULL) {
+        return ngx_http_oidc_run(r, ctx);
     }
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+    if (r->method == NGX_HTTP_POST) {
+        ctx->step = ngx_http_oidc_login_uri_steps;
+
+    } else if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
+        ctx->step = &ngx_http_oidc_login_uri_steps[2];
+
+    } else {
         return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
     }
 
-    rc = ngx_http_oidc_next(r, ctx, &next);
+    return ngx_http_oidc_run(r, ctx);
+}
 
-    if (rc != OIDC_OK) {
-        return ngx_http_oidc_refuse(r, ctx, rc);
+
+static ngx_int_t
+ngx_http_oidc_login_target(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    oidc_str_t  next;
+
+    ctx->rc = ngx_http_oidc_next(r, ctx, &next);
+
+    if (ctx->rc == OIDC_OK) {
+        ctx->rc = ngx_http_oidc_initiated(r, ctx, &next);
     }
 
-    rc = ngx_http_oidc_initiated(r, ctx, &next);
-
-    if (rc != OIDC_OK) {
-        return ngx_http_oidc_refuse(r, ctx, rc);
+    if (ctx->rc != OIDC_OK) {
+        return NGX_DECLINED;
     }
 
     if (next.len == 0) {
@@ -155,7 +175,7 @@ ngx_http_oidc_login_uri(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         next.data = (u_char *) "/";
     }
 
-    return ngx_http_oidc_login(r, ctx, &next);
+    return ngx_http_oidc_login_begin(r, ctx, &next);
 }
 
 
@@ -318,6 +338,14 @@ ngx_http_oidc_login_request(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     login->created = ngx_time();
     login->provider = p->name;
     login->return_to = flow->return_to;
+
+    if (p->form_post && ctx->has_session) {
+
+        /* its cookie, SameSite=Lax, will not come with the provider's POST */
+
+        login->has_old = 1;
+        ngx_memcpy(login->old, ctx->keys.name, sizeof(login->old));
+    }
 
     authz->client_id = p->client.id;
     authz->scope = p->scope;

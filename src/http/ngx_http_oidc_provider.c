@@ -44,6 +44,13 @@ static ngx_conf_enum_t  ngx_http_oidc_client_auth_methods[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_oidc_response_modes[] = {
+    { ngx_string("query"), 0 },
+    { ngx_string("form_post"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
 /* one row per directive, in the order of the README */
 
 static ngx_command_t  ngx_http_oidc_provider_commands[] = {
@@ -81,6 +88,9 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
       ngx_http_oidc_offset(extra_auth_args), NULL },
 
     NGX_HTTP_OIDC_ARGS_COMMANDS(0, 0, offsetof(ngx_http_oidc_provider_t, args))
+
+    { ngx_string("response_mode"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot,
+      ngx_http_oidc_offset(form_post), &ngx_http_oidc_response_modes },
 
     { ngx_string("pkce"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
       ngx_http_oidc_offset(pkce), NULL },
@@ -252,6 +262,7 @@ ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p->pre_auth_timeout = NGX_CONF_UNSET;
     p->clock_skew = NGX_CONF_UNSET;
     ngx_http_oidc_args_unset(&p->args);
+    p->form_post = NGX_CONF_UNSET_UINT;
     p->timeout = NGX_CONF_UNSET_MSEC;
     p->client_auth_method = NGX_CONF_UNSET_UINT;
     p->pkce = NGX_CONF_UNSET;

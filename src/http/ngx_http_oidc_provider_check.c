@@ -54,6 +54,7 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
     ngx_conf_init_msec_value(p->timeout, 30000);
     ngx_conf_init_uint_value(p->client_auth_method, OIDC_CLIENT_AUTO);
     ngx_conf_init_value(p->pkce, 1);
+    ngx_conf_init_uint_value(p->form_post, 0);
     ngx_conf_init_value(p->par, 0);
     ngx_conf_init_value(p->request_object, 0);
     ngx_conf_init_value(p->userinfo, 0);

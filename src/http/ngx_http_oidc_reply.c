@@ -66,6 +66,8 @@ ngx_http_oidc_set_cookie(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     cookie.name = *name;
     cookie.max_age = max_age;
     cookie.secure = ngx_http_oidc_https(r, ctx);
+    cookie.cross_site = cookie.secure && suffix != NULL
+                        && ctx->provider->form_post;
     cookie.domain.len = ctx->provider->cookie_domain.len;
     cookie.domain.data = ctx->provider->cookie_domain.data;
 
@@ -359,8 +361,12 @@ ngx_http_oidc_allow(ngx_http_oidc_ctx_t *ctx)
 
     switch (ctx->own->kind) {
 
+    case NGX_HTTP_OIDC_LOGIN_URI:
     case NGX_HTTP_OIDC_LOGOUT_URI:
         return &get_post;
+
+    case NGX_HTTP_OIDC_REDIRECT_URI:
+        return ctx->provider->form_post ? &get_post : &get;
 
     case NGX_HTTP_OIDC_BACKCHANNEL_URI:
         return &post;

@@ -87,6 +87,8 @@ ngx_int_t
 ngx_http_oidc_drop_old_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx)
 {
+    ngx_http_oidc_callback_t *cb = ctx->flow;
+
     u_char              handle[OIDC_HANDLE_LEN];
     ngx_int_t           rc;
     oidc_str_t         *name, value;
@@ -103,6 +105,16 @@ ngx_http_oidc_drop_old_session(ngx_http_request_t *r,
     }
 
     name = &ctx->provider->session_cookie[ngx_http_oidc_https(r, ctx)];
+
+    if (cb->login.has_old) {
+        ctx->op.indexes = 0;
+
+        rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                                 ngx_oidc_store_del, NGX_OIDC_STORE_SESSION,
+                                 cb->login.old);
+
+        return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    }
 
     if (!ngx_http_oidc_cookie(r, name, &value)
         || !oidc_b64url_decode_buf(handle, OIDC_HANDLE_LEN, &value)
