@@ -59,7 +59,9 @@ typedef enum {
     NGX_OIDC_STORE_SESSION = 0,
     NGX_OIDC_STORE_ONCE,        /* marks of what was used */
     NGX_OIDC_STORE_LOCK,        /* a session's lock has the session's name */
-    NGX_OIDC_STORE_INDEX        /* names under which sessions are found */
+    NGX_OIDC_STORE_INDEX,       /* names under which sessions are found */
+    NGX_OIDC_STORE_TOKEN        /* what is known of tokens: to lose it costs
+                                   a call, so an eviction is not logged */
 } ngx_oidc_store_kind_e;
 
 

@@ -559,7 +559,9 @@ ngx_oidc_shm_make_room(ngx_oidc_store_op_t *op, uint64_t now)
     zone = op->store->data;
     sh = zone->sh;
 
-    if (ngx_oidc_shm_room(sh, op->value.len, now) == 0) {
+    if (ngx_oidc_shm_room(sh, op->value.len, now) == 0
+        || op->kind == NGX_OIDC_STORE_TOKEN)
+    {
         return;
     }
 
