@@ -30,6 +30,7 @@ package Test::OIDC::Idp;
 #   client      { id, secret, auth => [ methods ], redirect_uris => [ uri ] },
 #               and as Test::OIDC::IdpClient says
 #   lenient     1: the token endpoint checks nothing
+#   tokens, introspect   see Test::OIDC::Introspect
 
 use warnings;
 use strict;
@@ -38,6 +39,7 @@ use base qw/ Test::OIDC::IdpClient /;
 
 use Crypt::Digest qw/ digest_data /;
 
+use Test::OIDC::Introspect;
 use Test::OIDC::Keys qw/ b64u hash_half jwe jwk jws key merge random_hex /;
 
 my %path = (
@@ -302,7 +304,7 @@ sub _jwks {
 	my %seen;
 	my @algs = grep { !$seen{$_}++ and !/^HS/ and $Test::OIDC::Keys::ALG{$_} }
 		@{ $bend->{jwks_algs} || [ qw/ RS256 ES256 / ] },
-		map { $bend->{$_}{alg} // () } qw/ id_token userinfo /;
+		map { $bend->{$_}{alg} // () } qw/ id_token userinfo introspect /;
 
 	my @keys = map { jwk($self->_key($_), kid => $self->rpc_kid($_),
 		use => 'sig', alg => $_, %{ $bend->{jwk} || {} }) } @algs;
@@ -554,11 +556,11 @@ sub _id_token {
 }
 
 
-# Signs claims as $self->{bend}{$what} says.
+# Signs claims as $self->{bend}{$what} says, or $bend where it is given.
 sub _token {
-	my ($self, $what, $claims) = @_;
+	my ($self, $what, $claims, $bend) = @_;
 
-	my $bend = $self->{bend}{$what} || {};
+	$bend ||= $self->{bend}{$what} || {};
 	my $alg = $bend->{alg} // 'RS256';
 
 	return $bend->{raw} if defined $bend->{raw};
@@ -590,6 +592,11 @@ sub _signing_key {
 	return key($family, 99) if $which eq 'other';
 	return key($which);
 }
+
+###############################################################################
+# Introspection.
+
+sub _answer_introspect { return Test::OIDC::Introspect::answer(@_); }
 
 ###############################################################################
 # Userinfo.
