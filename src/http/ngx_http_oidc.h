@@ -57,6 +57,13 @@ typedef struct ngx_http_oidc_ctx_s       ngx_http_oidc_ctx_t;
 typedef struct ngx_http_oidc_provider_s  ngx_http_oidc_provider_t;
 typedef struct ngx_http_oidc_job_s       ngx_http_oidc_job_t;
 
+/* of ngx_http_oidc_bearer.h */
+
+typedef struct ngx_http_oidc_bearer_s       ngx_http_oidc_bearer_t;
+typedef struct ngx_http_oidc_bearer_conf_s  ngx_http_oidc_bearer_conf_t;
+typedef struct ngx_http_oidc_scopes_s       ngx_http_oidc_scopes_t;
+typedef struct ngx_http_oidc_caller_s       ngx_http_oidc_caller_t;
+
 /*
  * A step of a flow.  NGX_OK goes on; NGX_AGAIN waits, with completion, timeout
  * and cancel armed, and the next step follows when ngx_http_oidc_wake() was
@@ -102,6 +109,23 @@ typedef struct {
     ngx_http_complex_value_t   *login_hint;
     ngx_array_t                *from_query;     /* of ngx_str_t */
 } ngx_http_oidc_args_t;
+
+
+/* introspection_response and introspection_cache */
+
+typedef struct {
+    ngx_uint_t                  response;   /* oidc_introspect_e */
+    unsigned                    jws_algs;   /* masks; 0: the usual */
+    unsigned                    jwe_algs;
+    unsigned                    jwe_encs;
+    time_t                      cache;      /* 0: off */
+    time_t                      negative;
+    size_t                      size;
+    ngx_oidc_store_t           *good;       /* NULL: off, or no bearers */
+    ngx_oidc_store_t           *bad;
+    u_char                      settings[32];   /* digest of all these */
+    ngx_uint_t                  calls;      /* of this worker, in flight */
+} ngx_http_oidc_introspection_t;
 
 
 struct ngx_http_oidc_provider_s {
@@ -161,6 +185,8 @@ struct ngx_http_oidc_provider_s {
     oidc_str_t                  login_cookie[2];    /* with a "." behind */
     oidc_str_t                  logout_cookie[2];
 
+    ngx_http_oidc_introspection_t  introspection;
+
     ngx_array_t                *nginx_directives;   /* seen in the block */
     ngx_http_conf_ctx_t        *back_channel;
 
@@ -194,6 +220,7 @@ typedef struct {
     ngx_array_t                 claims_requests;
     ngx_int_t                   request_id; /* variable's index */
     ngx_int_t                   realip;     /* likewise, or NGX_ERROR */
+    ngx_uint_t                  bearer;     /* tokens are taken somewhere */
     ngx_uint_t                  tokens;     /* some variable is one */
 } ngx_http_oidc_main_conf_t;
 
@@ -237,6 +264,11 @@ typedef struct {
     ngx_http_oidc_args_t        args;
     ngx_array_t                *require;    /* of require_t; NULL: none */
     ngx_array_t                *headers;    /* of header_t; NULL: none */
+    ngx_http_oidc_bearer_conf_t *bearer;    /* NULL: tokens are not taken */
+    ngx_array_t                *bearer_audience;    /* of ngx_str_t; NULL:
+                                                       client_id */
+    ngx_http_oidc_caller_t     *bearer_caller;      /* NULL: any */
+    ngx_http_oidc_scopes_t     *scopes;     /* NULL: none is needed */
 } ngx_http_oidc_loc_conf_t;
 
 
@@ -313,6 +345,11 @@ struct ngx_http_oidc_ctx_s {
     oidc_str_t                  record;
     oidc_str_t                  handle;     /* the cookie's value */
     u_char                      stamp[OIDC_SESSION_STAMP];  /* as last seen */
+
+    /* the access token that was sent, NULL: none; and who wanted it so */
+    ngx_http_oidc_bearer_t     *bearer;
+    ngx_http_oidc_bearer_conf_t  *bearer_conf;
+    ngx_array_t                *bearer_audience;
 
     ngx_http_oidc_origin_t      origin;
     ngx_array_t                *cookies;    /* the lines, before stripping */
@@ -624,6 +661,37 @@ ngx_int_t ngx_http_oidc_add_header(ngx_http_request_t *r, const char *name,
 
 ngx_int_t ngx_http_oidc_drop_pending(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, size_t size);
+
+/* parts of them */
+
+ngx_int_t ngx_http_oidc_finish(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_str_t *body);
+ngx_uint_t ngx_http_oidc_has_error_page(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+/* the resource server, see ngx_http_oidc_bearer.h */
+
+char *ngx_http_oidc_bearer_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_bearer_audience(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_bearer_caller(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_require_scope(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_bearer_merge(ngx_conf_t *cf,
+    ngx_http_oidc_loc_conf_t *conf);
+ngx_int_t ngx_http_oidc_bearer_stores(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
+ngx_uint_t ngx_http_oidc_bearer_same(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_bearer_begin(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_bearer_guard(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_add_challenge(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);
+void ngx_http_oidc_bearer_clear(void);
 
 /* the phases */
 

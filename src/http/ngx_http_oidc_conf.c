@@ -102,6 +102,10 @@ ngx_http_oidc_create_loc_conf(ngx_conf_t *cf)
     lcf->require = NGX_CONF_UNSET_PTR;
     ngx_http_oidc_args_unset(&lcf->args);
     lcf->headers = NGX_CONF_UNSET_PTR;
+    lcf->bearer = NGX_CONF_UNSET_PTR;
+    lcf->bearer_audience = NGX_CONF_UNSET_PTR;
+    lcf->bearer_caller = NGX_CONF_UNSET_PTR;
+    lcf->scopes = NGX_CONF_UNSET_PTR;
 
     return lcf;
 }
@@ -125,6 +129,11 @@ ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_OIDC_UNAUTH_AUTO);
     ngx_conf_merge_ptr_value(conf->require, prev->require, NULL);
     ngx_http_oidc_args_merge(&conf->args, &prev->args);
+    ngx_conf_merge_ptr_value(conf->bearer, prev->bearer, NULL);
+    ngx_conf_merge_ptr_value(conf->bearer_audience, prev->bearer_audience,
+                             NULL);
+    ngx_conf_merge_ptr_value(conf->bearer_caller, prev->bearer_caller, NULL);
+    ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
 
     if (ngx_http_oidc_merge_headers(&conf->headers, prev->headers)
         != NGX_OK)
@@ -135,6 +144,10 @@ ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->base_url.data == NULL) {
         conf->base_url = prev->base_url;
         conf->base = prev->base;
+    }
+
+    if (ngx_http_oidc_bearer_merge(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     /* such a location is not guarded, so nothing else may answer in it */

@@ -26,6 +26,7 @@ static ngx_uint_t ngx_http_oidc_accepts_html(ngx_table_elt_t *accept);
 ngx_int_t
 ngx_http_oidc_guard(ngx_http_request_t *r)
 {
+    ngx_int_t                  rc;
     ngx_uint_t                 redirect;
     oidc_str_t                 return_to;
     ngx_http_oidc_ctx_t       *ctx;
@@ -53,6 +54,14 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
 
         return ngx_http_oidc_is_off(r, lcf) ? NGX_DECLINED
                                             : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (lcf->bearer != NULL) {
+        rc = ngx_http_oidc_bearer_guard(r, ctx);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
     ctx->weak = ctx->authenticated
@@ -94,7 +103,7 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
                    && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
                    && ngx_http_oidc_navigation(r));
 
-    if (!redirect || ngx_http_oidc_nobody(r, ctx)) {
+    if (!redirect || ctx->bearer != NULL || ngx_http_oidc_nobody(r, ctx)) {
         return ngx_http_oidc_unauthorized(r, ctx);
     }
 

@@ -152,18 +152,26 @@ ngx_http_oidc_identify(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->provider != p) {
-        ctx->provider = p;
-        ctx->authenticated = 0;
-        ctx->has_session = 0;
-        ctx->has_tokens = 0;
-        ctx->unavailable = 0;
-        ctx->stale_cookie = 0;
-        ctx->step = ngx_http_oidc_identify_steps;
-        ctx->identifying = 1;
-
-    } else {
+    if (ctx->provider == p && ngx_http_oidc_bearer_same(r, ctx)) {
         return NGX_DECLINED;
+    }
+
+    ctx->provider = p;
+    ctx->authenticated = 0;
+    ctx->has_session = 0;
+    ctx->has_tokens = 0;
+    ctx->unavailable = 0;
+    ctx->stale_cookie = 0;
+    ctx->identifying = 1;
+
+    rc = ngx_http_oidc_bearer_begin(r, ctx);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_DECLINED) {
+        ctx->step = ngx_http_oidc_identify_steps;
     }
 
 run:

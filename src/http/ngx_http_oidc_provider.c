@@ -183,6 +183,12 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
     { ngx_string("trusted_audience"), NGX_CONF_1MORE, ngx_http_oidc_audience,
       ngx_http_oidc_offset(trusted_audience), NULL },
 
+    { ngx_string("introspection_response"), NGX_CONF_1MORE,
+      ngx_http_oidc_introspection_response, 0, 0, NULL },
+
+    { ngx_string("introspection_cache"), NGX_CONF_1MORE,
+      ngx_http_oidc_introspection_cache, 0, 0, NULL },
+
     { ngx_string("clock_skew"), NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
       ngx_http_oidc_offset(clock_skew), NULL },
 
@@ -273,6 +279,7 @@ ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p->logout_cross_site = NGX_CONF_UNSET;
     p->pass_cookies = NGX_CONF_UNSET;
     p->allow_http = NGX_CONF_UNSET;
+    ngx_http_oidc_introspection_unset(p);
 
     p->idp = ngx_oidc_idp_create(cf, &p->name);
 

@@ -80,6 +80,13 @@ char *ngx_http_oidc_frontchannel_uri(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_oidc_ancestors(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+void ngx_http_oidc_introspection_unset(ngx_http_oidc_provider_t *p);
+char *ngx_http_oidc_introspection_response(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+char *ngx_http_oidc_introspection_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_oidc_introspection_check(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
 char *ngx_http_oidc_logout_callback_uri(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 

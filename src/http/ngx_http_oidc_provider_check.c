@@ -96,6 +96,11 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
         return NGX_CONF_ERROR;
     }
 
+    rv = ngx_http_oidc_introspection_check(cf, p);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
     rv = ngx_http_oidc_provider_urls(cf, p);
     if (rv != NGX_CONF_OK) {
         return rv;

@@ -16,10 +16,6 @@
 #include "oidc_cookie.h"
 
 
-static ngx_int_t ngx_http_oidc_finish(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *type, ngx_str_t *body);
-static ngx_uint_t ngx_http_oidc_has_error_page(ngx_http_request_t *r,
-    ngx_uint_t status);
 static ngx_str_t *ngx_http_oidc_allow(ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_page_headers(ngx_http_request_t *r,
     ngx_str_t *csp);
@@ -154,7 +150,7 @@ ngx_http_oidc_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
 
 /* from a phase handler: the request is over, whatever phases follow */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_oidc_finish(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_str_t *body)
 {
@@ -214,52 +210,19 @@ ngx_http_oidc_redirect(ngx_http_request_t *r, const oidc_str_t *location)
 ngx_int_t
 ngx_http_oidc_unauthorized(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    u_char           *p;
-    ngx_str_t         realm, *name;
-    oidc_strength_t   strength;
-    ngx_table_elt_t  *h;
+    oidc_rc_t  rc;
 
     ngx_http_oidc_give_up(ctx);
 
-    name = &ctx->provider->name;
-    ngx_memzero(&strength, sizeof(oidc_strength_t));
+    /* who is known, but not well enough for this location: RFC 9470 */
 
-    if (ctx->weak) {
-        ngx_http_oidc_strength(r, ctx, &strength);
-    }
+    rc = ctx->weak ? OIDC_ACR : OIDC_BEARER_MISSING;
 
-    realm.data = ngx_pnalloc(r->pool, 256 + name->len
-                                      + strength.acr_values.len);
-    if (realm.data == NULL || ngx_http_oidc_private(r) != NGX_OK) {
+    if (ngx_http_oidc_private(r) != NGX_OK
+        || ngx_http_oidc_add_challenge(r, ctx, rc) != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    p = ngx_sprintf(realm.data, "Bearer realm=\"%V\"", name);
-
-    if (ctx->weak) {
-        p = ngx_sprintf(p, ", error=\"insufficient_user_authentication\"");
-    }
-
-    if (strength.acr_values.len) {
-        p = ngx_sprintf(p, ", acr_values=\"%V\"", &strength.acr_values);
-    }
-
-    if (strength.has_max_age) {
-        p = ngx_sprintf(p, ", max_age=\"%L\"", strength.max_age);
-    }
-
-    realm.len = p - realm.data;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "WWW-Authenticate");
-    h->value = realm;
-
-    ngx_http_oidc_challenge(r, h);
 
     if (ngx_http_oidc_has_error_page(r, NGX_HTTP_UNAUTHORIZED)) {
         return NGX_HTTP_UNAUTHORIZED;
@@ -462,7 +425,7 @@ ngx_http_oidc_private(ngx_http_request_t *r)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_oidc_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
 {
     ngx_uint_t                 i;

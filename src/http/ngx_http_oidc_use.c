@@ -139,7 +139,9 @@ ngx_http_oidc_init_main_conf(ngx_conf_t *cf, void *conf)
 
     for (i = 0; i < omcf->providers.nelts; i++) {
         if (ngx_http_oidc_realm(cf, p[i]) != NGX_OK
-            || ngx_http_oidc_resolve_store(cf, omcf, p[i]) != NGX_OK)
+            || ngx_http_oidc_resolve_store(cf, omcf, p[i]) != NGX_OK
+            || (omcf->bearer
+                && ngx_http_oidc_bearer_stores(cf, p[i]) != NGX_OK))
         {
             return NGX_CONF_ERROR;
         }

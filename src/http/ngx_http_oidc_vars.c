@@ -303,7 +303,7 @@ ngx_http_oidc_var_session_id(ngx_http_request_t *r,
 
     ctx = ngx_http_oidc_get_ctx(r);
 
-    if (ctx == NULL || !ctx->authenticated) {
+    if (ctx == NULL || !ctx->authenticated || !ctx->has_session) {
         v->not_found = 1;
         return NGX_OK;
     }

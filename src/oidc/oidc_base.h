@@ -216,6 +216,8 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "access token lacks a scope")                                           \
     X(OIDC_BEARER_CALLER,    "bearer_caller",       403,                      \
       "access token names no caller, or one that is not on the list")         \
+    X(OIDC_BEARER_BUSY,      "bearer_busy",         503,                      \
+      "too many introspection calls at once")                                 \
     X(OIDC_DPOP_PROOF,       "dpop_proof",          401,                      \
       "DPoP proof missing or malformed, or its typ, alg, jwk or jti is")      \
     X(OIDC_DPOP_SIGNATURE,   "dpop_signature",      401,                      \

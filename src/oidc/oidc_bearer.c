@@ -54,6 +54,9 @@ static const oidc_bearer_error_t  oidc_bearer_errors[] = {
     { OIDC_BEARER_SCOPE, "insufficient_scope",
       "The access token lacks a scope" },
 
+    { OIDC_ACR, "insufficient_user_authentication",
+      "A stronger or a fresher login is needed" },
+
     { OIDC_DPOP_NONCE, "use_dpop_nonce",
       "The DPoP proof must carry the nonce of this answer" },
 
