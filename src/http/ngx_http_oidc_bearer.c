@@ -41,13 +41,14 @@ static ngx_uint_t ngx_http_oidc_bearer_preflight(ngx_http_request_t *r);
 static void ngx_http_oidc_bearer_cleanup(void *data);
 
 
-#define NGX_HTTP_OIDC_STEP_KNOWN  3     /* after those that find out */
+#define NGX_HTTP_OIDC_STEP_PROOF  5     /* after those that find out */
 
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_bearer_steps[] = {
     ngx_http_oidc_bearer_known,
     ngx_http_oidc_bearer_ready,
     ngx_http_oidc_bearer_ask,
+    ngx_http_oidc_bearer_open,
     ngx_http_oidc_bearer_answer,
     ngx_http_oidc_bearer_proof,
     ngx_http_oidc_bearer_binding,
@@ -56,7 +57,7 @@ static ngx_http_oidc_step_pt  ngx_http_oidc_bearer_steps[] = {
 };
 
 
-static ngx_http_oidc_step_pt  ngx_http_oidc_bearer_end[] = { NULL, NULL };
+static ngx_http_oidc_step_pt  ngx_http_oidc_bearer_end[] = { NULL };
 
 
 /*
@@ -199,6 +200,8 @@ ngx_http_oidc_bearer_cleanup(void *data)
         ngx_http_oidc_bearer_drop(b->good);
     }
 
+    json_decref(b->opened.jwe.header);
+
     oidc_wipe(b->form.body.data, b->form.body.len);
     oidc_wipe(b->form.authorization.data, b->form.authorization.len);
     oidc_wipe(b, sizeof(ngx_http_oidc_bearer_t));
@@ -245,7 +248,7 @@ ngx_http_oidc_bearer_known(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     if (rc == NGX_OK) {
-        ctx->step += NGX_HTTP_OIDC_STEP_KNOWN;
+        ctx->step = &ngx_http_oidc_bearer_steps[NGX_HTTP_OIDC_STEP_PROOF];
         return NGX_OK;
     }
 

@@ -114,6 +114,8 @@ struct ngx_http_oidc_bearer_s {
 
     oidc_form_t                form;
     ngx_http_oidc_fetch_t      fetch;
+    oidc_jwe_policy_t          jwe;     /* with "opened" */
+    oidc_jwe_opened_t          opened;
     oidc_dpop_t                dpop;
     u_char                     x5t[43];
 
@@ -137,6 +139,8 @@ ngx_int_t ngx_http_oidc_bearer_fail(ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);
 ngx_int_t ngx_http_oidc_bearer_ready(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_bearer_ask(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_bearer_open(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_bearer_answer(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
@@ -172,12 +176,13 @@ void ngx_http_oidc_bearer_remember_bad(ngx_http_request_t *r,
 void ngx_http_oidc_bearer_drop(ngx_http_oidc_good_t *good);
 
 /*
- * ngx_http_oidc_bearer_conf.c: 1 where an oidc_key does one of these; 1 with
- * what stands behind "name", which is not empty; a mask of "RS256,ES256", 0
- * where there is another word
+ * ngx_http_oidc_bearer_conf.c: 1 where an oidc_key of the provider, or of
+ * http{}, does one of these; 1 with what stands behind "name", which is not
+ * empty; a mask of "RS256,ES256", 0 where there is another word
  */
 
-ngx_uint_t ngx_http_oidc_can_decrypt(ngx_conf_t *cf, unsigned algs);
+ngx_uint_t ngx_http_oidc_can_decrypt(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p, unsigned algs);
 ngx_uint_t ngx_http_oidc_param(ngx_str_t *param, const char *name,
     ngx_str_t *rest);
 unsigned ngx_http_oidc_sign_algs(ngx_str_t *names);

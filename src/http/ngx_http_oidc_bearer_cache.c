@@ -48,7 +48,7 @@ static ngx_int_t ngx_http_oidc_bearer_get(ngx_http_request_t *r,
 static void ngx_http_oidc_bearer_put(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, ngx_oidc_store_t *store, ngx_str_t *value,
     time_t ttl);
-static oidc_rc_t ngx_http_oidc_bearer_open(ngx_http_request_t *r,
+static oidc_rc_t ngx_http_oidc_bearer_unseal(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, ngx_oidc_store_op_t *op);
 static void ngx_http_oidc_bearer_seal(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, const json_t *claims, time_t ttl);
@@ -107,7 +107,7 @@ ngx_http_oidc_bearer_recall(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     if (ngx_http_oidc_bearer_get(r, ctx, p->introspection.good, &op)
         == NGX_OK)
     {
-        rc = ngx_http_oidc_bearer_open(r, ctx, &op);
+        rc = ngx_http_oidc_bearer_unseal(r, ctx, &op);
 
         if (rc == OIDC_OK) {
             ngx_http_oidc_bearer_keep(b, op.ttl / 1000);
@@ -306,7 +306,7 @@ ngx_http_oidc_bearer_put(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
 
 static oidc_rc_t
-ngx_http_oidc_bearer_open(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+ngx_http_oidc_bearer_unseal(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_oidc_store_op_t *op)
 {
     ngx_http_oidc_bearer_t *b = ctx->bearer;
@@ -513,7 +513,7 @@ ngx_http_oidc_bearer_stores(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
     }
 
     if (in->response == OIDC_INTROSPECT_ENCRYPTED
-        && !ngx_http_oidc_can_decrypt(cf, in->jwe_algs))
+        && !ngx_http_oidc_can_decrypt(cf, p, in->jwe_algs))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "no \"oidc_key\" can decrypt the "

@@ -431,19 +431,29 @@ ngx_http_oidc_require_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 /* in init_main_conf and merge_loc_conf, when all keys are known */
 
 ngx_uint_t
-ngx_http_oidc_can_decrypt(ngx_conf_t *cf, unsigned algs)
+ngx_http_oidc_can_decrypt(ngx_conf_t *cf, ngx_http_oidc_provider_t *p,
+    unsigned algs)
 {
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, n;
     oidc_key_t                 *key;
+    ngx_array_t                *keys[2];
     ngx_http_oidc_main_conf_t  *omcf;
 
     omcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_oidc_module);
 
-    key = omcf->keys.elts;
+    keys[0] = &p->keys;
+    keys[1] = &omcf->keys;
 
-    for (i = 0; i < omcf->keys.nelts; i++) {
-        if (key[i].use != OIDC_USE_SIG && (oidc_jwe_alg(&key[i].alg) & algs)) {
-            return 1;
+    for (n = 0; n < 2; n++) {
+
+        key = keys[n]->elts;
+
+        for (i = 0; i < keys[n]->nelts; i++) {
+            if (key[i].use != OIDC_USE_SIG
+                && (oidc_jwe_alg(&key[i].alg) & algs))
+            {
+                return 1;
+            }
         }
     }
 
@@ -470,8 +480,9 @@ ngx_http_oidc_bearer_merge(ngx_conf_t *cf, ngx_http_oidc_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->bearer->jwe_algs
-        && !ngx_http_oidc_can_decrypt(cf, conf->bearer->jwe_algs))
+    if (conf->bearer->jwe_algs && conf->provider != NULL
+        && !ngx_http_oidc_can_decrypt(cf, conf->provider,
+                                      conf->bearer->jwe_algs))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "no \"oidc_key\" can decrypt what \"auth_oidc_bearer\" "

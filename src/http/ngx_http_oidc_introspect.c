@@ -26,10 +26,9 @@
 static ngx_int_t ngx_http_oidc_bearer_call(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, const oidc_metadata_t *metadata);
 static oidc_rc_t ngx_http_oidc_bearer_check(ngx_http_oidc_ctx_t *ctx,
-    ngx_http_oidc_main_conf_t *omcf, oidc_access_t *access);
+    oidc_access_t *access);
 static void ngx_http_oidc_bearer_expect(ngx_http_oidc_ctx_t *ctx,
-    ngx_http_oidc_main_conf_t *omcf, oidc_expect_t *expect,
-    oidc_jwe_policy_t *jwe);
+    oidc_expect_t *expect);
 
 
 ngx_int_t
@@ -167,21 +166,69 @@ ngx_http_oidc_bearer_call(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 }
 
 
+/* what is encrypted to us, in a thread where that takes long */
+
+ngx_int_t
+ngx_http_oidc_bearer_open(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_bearer_t *b = ctx->bearer;
+
+    ngx_int_t                     rc;
+    ngx_str_t                    *token;
+    oidc_jwe_policy_t            *jwe;
+    ngx_http_oidc_provider_t     *p;
+    ngx_http_oidc_bearer_conf_t  *conf;
+
+    p = ctx->provider;
+    conf = ctx->bearer_conf;
+    jwe = &b->jwe;
+
+    if (conf->mode == NGX_HTTP_OIDC_BEARER_LOCAL) {
+
+        if (conf->jwe_algs == 0) {
+            return NGX_OK;
+        }
+
+        jwe->algs = conf->jwe_algs;
+        jwe->encs = conf->jwe_encs;
+        token = &b->token.token;
+
+    } else {
+
+        if (p->introspection.response != OIDC_INTROSPECT_ENCRYPTED
+            || b->fetch.rc != OIDC_OK || b->fetch.status != NGX_HTTP_OK)
+        {
+            return NGX_OK;
+        }
+
+        jwe->algs = p->introspection.jwe_algs;
+        jwe->encs = p->introspection.jwe_encs;
+        token = &b->fetch.answer;
+    }
+
+    jwe->keys = p->jwe_keys.elts;
+    jwe->n = p->jwe_keys.nelts;
+
+    rc = ngx_http_oidc_decrypt(r, ctx, token, jwe, &b->opened);
+
+    jwe->opened = &b->opened;
+
+    return (rc == NGX_DECLINED) ? ngx_http_oidc_bearer_fail(ctx, ctx->rc) : rc;
+}
+
+
 ngx_int_t
 ngx_http_oidc_bearer_answer(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_bearer_t *b = ctx->bearer;
 
-    ngx_int_t                   rc;
-    oidc_rc_t                   orc;
-    oidc_access_t               access;
-    ngx_http_oidc_main_conf_t  *omcf;
-
-    omcf = ngx_http_get_module_main_conf(r, ngx_http_oidc_module);
+    ngx_int_t      rc;
+    oidc_rc_t      orc;
+    oidc_access_t  access;
 
     ngx_memzero(&access, sizeof(oidc_access_t));
 
-    orc = ngx_http_oidc_bearer_check(ctx, omcf, &access);
+    orc = ngx_http_oidc_bearer_check(ctx, &access);
 
     if ((orc == OIDC_JWS_KID || b->why == OIDC_JWS_KID) && !b->asked_keys) {
 
@@ -196,7 +243,7 @@ ngx_http_oidc_bearer_answer(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         }
 
         if (rc == NGX_OK) {
-            orc = ngx_http_oidc_bearer_check(ctx, omcf, &access);
+            orc = ngx_http_oidc_bearer_check(ctx, &access);
         }
     }
 
@@ -218,22 +265,20 @@ ngx_http_oidc_bearer_answer(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
 
 static oidc_rc_t
-ngx_http_oidc_bearer_check(ngx_http_oidc_ctx_t *ctx,
-    ngx_http_oidc_main_conf_t *omcf, oidc_access_t *access)
+ngx_http_oidc_bearer_check(ngx_http_oidc_ctx_t *ctx, oidc_access_t *access)
 {
     ngx_http_oidc_bearer_t *b = ctx->bearer;
 
     size_t                        n;
     oidc_expect_t                 expect;
     const oidc_str_t             *audience;
-    oidc_jwe_policy_t             jwe;
     ngx_http_oidc_fetch_t        *f;
     ngx_http_oidc_bearer_conf_t  *conf;
 
     conf = ctx->bearer_conf;
     f = &b->fetch;
 
-    ngx_http_oidc_bearer_expect(ctx, omcf, &expect, &jwe);
+    ngx_http_oidc_bearer_expect(ctx, &expect);
 
     b->why = OIDC_OK;
 
@@ -265,51 +310,33 @@ ngx_http_oidc_bearer_check(ngx_http_oidc_ctx_t *ctx,
 
 
 static void
-ngx_http_oidc_bearer_expect(ngx_http_oidc_ctx_t *ctx,
-    ngx_http_oidc_main_conf_t *omcf, oidc_expect_t *expect,
-    oidc_jwe_policy_t *jwe)
+ngx_http_oidc_bearer_expect(ngx_http_oidc_ctx_t *ctx, oidc_expect_t *expect)
 {
-    ngx_http_oidc_provider_t     *p;
-    ngx_http_oidc_bearer_conf_t  *conf;
+    ngx_http_oidc_bearer_t *b = ctx->bearer;
+
+    unsigned                   algs;
+    ngx_http_oidc_provider_t  *p;
 
     p = ctx->provider;
-    conf = ctx->bearer_conf;
 
     ngx_memzero(expect, sizeof(oidc_expect_t));
 
     expect->issuer = p->idp->issuer;
     expect->client_id = p->client.id;
     expect->jwks = ngx_oidc_idp_jwks(p->idp);
+    expect->jwe = b->jwe.algs ? &b->jwe : NULL;
     expect->now = ngx_time();
     expect->skew = p->clock_skew;
 
-    jwe->keys = omcf->keys.elts;
-    jwe->n = omcf->keys.nelts;
+    if (ctx->bearer_conf->mode == NGX_HTTP_OIDC_BEARER_LOCAL) {
+        algs = ctx->bearer_conf->jws_algs;
 
-    if (conf->mode == NGX_HTTP_OIDC_BEARER_LOCAL) {
-
-        expect->algs = conf->jws_algs ? conf->jws_algs : OIDC_ALG_DEFAULT;
-
-        jwe->algs = conf->jwe_algs;
-        jwe->encs = conf->jwe_encs;
-
-        if (conf->jwe_algs) {
-            expect->jwe = jwe;
-        }
-
-        return;
+    } else {
+        expect->secret = p->client.secret;
+        algs = p->introspection.jws_algs;
     }
 
-    expect->secret = p->client.secret;
-    expect->algs = p->introspection.jws_algs ? p->introspection.jws_algs
-                                             : OIDC_ALG_DEFAULT;
-
-    jwe->algs = p->introspection.jwe_algs;
-    jwe->encs = p->introspection.jwe_encs;
-
-    if (p->introspection.response == OIDC_INTROSPECT_ENCRYPTED) {
-        expect->jwe = jwe;
-    }
+    expect->algs = algs ? algs : OIDC_ALG_DEFAULT;
 }
 
 
