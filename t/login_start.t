@@ -328,7 +328,8 @@ is(outcome($t, $b, sub { $b->get('/login?next=/a&next=/b') }),
 $b = $t->browser();
 $b->login("/login?next=$at/same");
 is(($b->history())[-1]->url(), "$at/same", 'F07: next on our own origin');
-is($b->post('/login', 'x')->status(), 405, 'LS-10: login_uri takes no POST');
+is($b->request(PUT => '/login', body => 'x')->status(), 405,
+	'LS-10: login_uri takes GET and POST alone');
 
 ###############################################################################
 # Who we are.
