@@ -427,10 +427,10 @@ sub _in_redis {
 		return "$begin\{ $store$inner}";
 	};
 
-	$text =~ s!^(\s*oidc_session_store\s+\w+\s*)\{([^}]*)\}!
+	$text =~ s!^(\s*oidc_session_store\s+[^\s{]+\s*)\{([^}]*)\}!
 		$move->($1, $2, 'type redis; redis %%REDIS%%;', qr/redis/)
 		!gme;
-	$text =~ s!^(\s*oidc_provider\s+\w+\s*)\{([^}]*)\}!
+	$text =~ s!^(\s*oidc_provider\s+[^\s{]+\s*)\{([^}]*)\}!
 		$move->($1, $2, 'session_store %%REDIS%%;',
 			qr/\bsession_store\b/)
 		!gme;

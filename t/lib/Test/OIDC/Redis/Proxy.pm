@@ -23,8 +23,8 @@ package Test::OIDC::Redis::Proxy;
 	$proxy->delay(100);		# replies are late, in ms
 	$proxy->cut(down => 17);	# each connection ends after 17 bytes of
 	$proxy->cut(up => 17);		# replies or commands
-	$proxy->walk('down', 0);	# the first connection after 0 bytes, and
-	$proxy->walked();		# each one byte later; how far that is
+	$proxy->walk('down', 2);	# two connections end after 0 bytes, the
+	$proxy->walked();		# next two after 1 ...; how far that is
 	$proxy->garbage($bytes);	# says this once connected, no more
 	$proxy->bytes();		# { up, down } of the first connection
 	$proxy->drop_connections(); $proxy->down(); $proxy->up();
@@ -34,7 +34,8 @@ package Test::OIDC::Redis::Proxy;
 
 A command is named by its first words, of which a rule may say one or more. A
 rule is a reply, or { reply => bytes, delay => ms, hang => 1, close => 1, n =>
-times }; with "pass" and a delay, Redis's own reply is late.
+times }; with "pass" and a delay, Redis's own reply is late.  Before a Redis
+with TLS it takes raw => 1, and then knows of no commands.
 
 =cut
 
@@ -105,15 +106,17 @@ sub rpc_set {
 
 
 sub rpc_walk {
-	my ($self, $way, $from) = @_;
+	my ($self, $way, $each) = @_;
 
-	$self->{walk} = { way => $way, at => $from };
+	$self->{walk} = { way => $way, each => $each, n => 0 };
 
 	return;
 }
 
 
-sub rpc_walked { my ($self) = @_; return ($self->{walk} // {})->{at}; }
+
+sub rpc_walked { my ($self) = @_; return _walked($self->{walk}); }
+sub _walked { my ($walk) = @_; return int $walk->{n} / $walk->{each}; }
 sub rpc_bytes { my ($self) = @_; return $self->{first} // {}; }
 
 
@@ -160,8 +163,12 @@ sub _open {
 	my $c = { id => ++$self->{total}, timers => [], queue => [], up => 0,
 		down => 0, said => {} };
 
-	$c->{cut} = { $self->{walk}{way} => $self->{walk}{at}++ }
-		if $self->{walk};
+
+	if (my $walk = $self->{walk}) {
+		$c->{cut} = { $walk->{way} => _walked($walk) };
+		$walk->{n}++;
+	}
+
 	$self->{first} = $c->{bytes} = { up => 0, down => 0 }
 		if !$self->{first};
 	$fh->blocking(0);
@@ -222,6 +229,11 @@ sub _from_nginx {
 		$c->{r}->push_write($bytes);
 		$c->{r}->on_drain(sub { $self->_close($c) });
 		return;
+	}
+
+	if ($self->{raw}) {
+		$c->{r}->push_write($c->{h}{rbuf});
+		$c->{h}{rbuf} = '';
 	}
 
 	while ($c->{h} and length $c->{h}{rbuf}) {
@@ -293,6 +305,12 @@ sub _from_redis {
 	my ($self, $c) = @_;
 
 	return if $self->_silent($c);
+
+	if ($self->{raw}) {
+		my $bytes = $c->{r}{rbuf};
+		$c->{r}{rbuf} = '';
+		$self->_say($c, $bytes);
+	}
 
 	while ($c->{r} and length $c->{r}{rbuf}) {
 		my ($value, $n) = Test::OIDC::Resp::parse(\$c->{r}{rbuf})
