@@ -157,12 +157,24 @@ sub client {
 sub do {
 	my ($self, @command) = @_;
 
-	return $self->_client()->do(@command);
+	my $reply = $self->try(@command);
+
+	die "$command[0]: $$reply\n" if Test::OIDC::Resp::is_error($reply);
+
+	return $reply;
 }
 
 
 sub try {
 	my ($self, @command) = @_;
+
+	my $reply = eval { [ $self->_client()->try(@command) ] };
+
+	return $reply->[0] if $reply;
+	die $@ if $@ !~ /is gone/;
+
+	# Sentinels close the connections of whom they turn into a replica
+	delete $self->{client};
 
 	return $self->_client()->try(@command);
 }

@@ -23,8 +23,8 @@ package Test::OIDC::Redis::Proxy;
 	$proxy->delay(100);		# replies are late, in ms
 	$proxy->cut(down => 17);	# each connection ends after 17 bytes of
 	$proxy->cut(up => 17);		# replies or commands
-	$proxy->walk('down', 2);	# two connections end after 0 bytes, the
-	$proxy->walked();		# next two after 1 ...; how far that is
+	$proxy->walk('down', 2, 9);	# two connections end after 9 bytes, the
+	$proxy->walked();		# next two after 10 ...; how far that is
 	$proxy->garbage($bytes);	# says this once connected, no more
 	$proxy->bytes();		# { up, down } of the first connection
 	$proxy->drop_connections(); $proxy->down(); $proxy->up();
@@ -106,9 +106,10 @@ sub rpc_set {
 
 
 sub rpc_walk {
-	my ($self, $way, $each) = @_;
+	my ($self, $way, $each, $from) = @_;
 
-	$self->{walk} = { way => $way, each => $each, n => 0 };
+	$self->{walk} = { way => $way, each => $each,
+		n => $each * ($from // 0) };
 
 	return;
 }
@@ -371,7 +372,7 @@ sub _say {
 
 	my $n = $self->{split} || length $bytes;
 	my $write = sub {
-		push @{ $c->{out} }, $n ? $bytes =~ /(.{1,$n})/gs : ();
+		push @{ $c->{out} }, $n ? unpack "(a$n)*", $bytes : ();
 		push @{ $c->{out} }, undef if $end;
 		$self->_pump($c) if !$c->{pumping};
 	};

@@ -13,6 +13,7 @@ package Test::OIDC::Redis::Sentinel;
 	$s->replica();		# the other one
 	$s->fail(sub { $_[0]->kill() });	# that to the master; waits until
 					# another one is named, returns it
+	$s->look();		# the sentinels look again at what there is
 	my @sentinels = $s->sentinels();	# a Test::OIDC::Redis each
 
 =cut
@@ -52,16 +53,7 @@ sub new {
 	$self->{sentinels} = [ map { $t->redis("sentinel$_",
 		sentinel => $monitor) } 1 .. 3 ];
 
-	for my $sentinel (@{ $self->{sentinels} }) {
-		$self->_until('the sentinels know each other', sub {
-			my %master = @{ $sentinel->do(SENTINEL => 'MASTER',
-				'oidc') };
-			return $master{'num-other-sentinels'} == 2
-				&& $master{'num-slaves'} == 1;
-		});
-	}
-
-	return $self;
+	return $self->_met();
 }
 
 
@@ -105,7 +97,40 @@ sub fail {
 	return $new;
 }
 
+
+# They look at replicas every ten seconds by themselves.
+sub look {
+	my ($self) = @_;
+
+	$_->do(SENTINEL => 'RESET', 'oidc') for $self->sentinels();
+
+	return $self->_met();
+}
+
 ###############################################################################
+
+sub _met {
+	my ($self) = @_;
+
+	for my $sentinel ($self->sentinels()) {
+		$self->_until('the sentinels know what there is', sub {
+			my %master = @{ $sentinel->do(SENTINEL => 'MASTER',
+				'oidc') };
+			my ($replica) = @{ $sentinel->do(SENTINEL =>
+				'REPLICAS', 'oidc') };
+			my %replica = @{ $replica // [] };
+
+			return $master{'num-other-sentinels'} == 2
+				&& $master{'num-slaves'} == 1
+				&& $master{flags} eq 'master'
+				&& $replica{flags} eq 'slave'
+				&& $replica{'master-link-status'} eq 'ok';
+		});
+	}
+
+	return $self;
+}
+
 
 sub _port {
 	my ($self, $sentinel) = @_;
