@@ -74,7 +74,8 @@ LIBOIDC := $(OUT)/liboidc.a
 UNITS := $(patsubst t/unit/%.c,$(OUT)/unit/%,$(wildcard t/unit/*.c))
 FUZZERS := $(filter-out replay,$(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)))
 REPLAYS := $(FUZZERS:%=$(OUT)/fuzz/%)
-JOSE := $(if $(wildcard t/jose/jose.c),$(OUT)/jose)
+JOSE_SRCS := $(wildcard t/jose/*.c)
+JOSE := $(if $(JOSE_SRCS),$(OUT)/jose)
 
 # The suite: prove starts in the order given, so the two that take minutes come
 # first; they run one after the other, beside the rest.
@@ -266,9 +267,10 @@ $(OUT)/timing/%: t/timing/%.c $(LIBOIDC)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -I t/unit $< $(LIBOIDC) $(PURE_LIBS) -lm -o $@
 
-$(OUT)/jose: t/jose/jose.c $(LIBOIDC)
+$(OUT)/jose: $(JOSE_SRCS) t/jose/jose.h $(LIBOIDC)
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) $< $(LIBOIDC) $(PURE_LIBS) -o $@
+	$(CC) $(filter-out -MMD -MP,$(TEST_CFLAGS)) $(JOSE_SRCS) $(LIBOIDC) \
+	    $(PURE_LIBS) -o $@
 
 # Fuzzing: the same file as a replay of its seeds (every test run) and as a
 # libFuzzer binary (make fuzz), which needs the pure layer built by clang.

@@ -17,6 +17,7 @@ use Crypt::PK::ECC;
 use Crypt::PK::Ed25519;
 use Crypt::PK::X25519;
 use Crypt::PK::RSA;
+use Digest::SHA qw/ sha256 /;
 use File::Temp qw/ tempdir /;
 use JSON::XS;
 
@@ -221,6 +222,108 @@ is($status, 2, 'R08 usage: RSA1_5 cannot be allowed');
 is($status, 2, 'usage: an unknown --enc');
 ($status, $out) = jose("verify /nonexistent", '');
 is($status, 2, 'usage: no such file');
+
+for my $args ("introspection $pem --issuer x --client-id y",
+	"introspection $pem --issuer x --client-id y --mode xml",
+	"access-token $pem --issuer x", 'dpop --method GET --url x',
+	"assertion $pem --client-id x", "request-object $pem --audience x",
+	"sign", "frobnicate $pem")
+{
+	($status, $out) = jose($args, 'x');
+	is($status, 2, 'usage: ' . $args =~ s/\s\S*$d\S*//r);
+}
+
+###############################################################################
+
+# What the other commands refuse; what they take is in t/jose_peers.t.
+
+{
+	my $set = keyset({ jwk($key{ES256}, kid => 'idp') });
+	my $now = 1900000010;
+	my $at_now = '--now 1900000010';
+	my $as = "$set --issuer https://idp.example $at_now";
+	my %at = (%$claims, client_id => 'them', jti => 'j');
+	delete $at{nonce};
+	my $es = sub { my ($payload, %header) = @_;
+		encode_jwt(alg => 'ES256', key => $key{ES256}, payload => $payload,
+			extra_headers => { kid => 'idp', %header }) };
+	my $at = sub { $es->({ %at, @_ }, typ => 'at+jwt') };
+
+	my @access = (
+		[ $at->(), 0, qr/^\{/ ],
+		[ $at->(aud => 'other'), 1, qr/^claim_aud: / ],
+		[ $at->(iss => 'https://other.example'), 1, qr/^claim_iss: / ],
+		[ $at->(exp => $now - 31), 1, qr/^claim_exp: / ],
+		[ $at->(nonce => 'n'), 1, qr/^jws_typ: / ],
+		[ $es->(\%at, typ => 'JWT'), 1, qr/^jws_typ: / ],
+		[ tampered($at->()), 1, qr/^jws_signature: / ],
+	);
+
+	for (@access) {
+		my ($token, $expected, $re) = @$_;
+		my ($status, $out) = jose("access-token $as --audience app --strict",
+			$token);
+		is($status, $expected, "R23 access-token: $re");
+		like($out, $re, "R23 ... and says so");
+	}
+
+	my %out = (iss => 'https://idp.example', aud => 'app', iat => $now,
+		token_introspection => { active => JSON::XS::true });
+	my $signed = sub { $es->({ %out, @_ }, typ => 'token-introspection+jwt') };
+
+	my @answers = (
+		[ 'json', '{"active":true}', 0, qr/^\{/ ],
+		[ 'json', '{"active":false}', 1, qr/^bearer_inactive: / ],
+		[ 'json', '{"active":"true"}', 1, qr/^introspection: / ],
+		[ 'json', $signed->(), 1, qr/^bad_json: / ],
+		[ 'signed', $signed->(), 0, qr/^\{/ ],
+		[ 'signed', '{"active":true}', 1, qr/^jws_malformed: / ],
+		[ 'signed', $es->(\%out, typ => 'JWT'), 1, qr/^jws_typ: / ],
+		[ 'signed', $signed->(aud => 'other'), 1, qr/^claim_aud: / ],
+		[ 'encrypted', $signed->(), 1, qr/^jwe_(?:plain|key): / ],
+		[ 'encrypted --enc A256GCM', $signed->(), 1, qr/^jwe_plain: / ],
+	);
+
+	for (@answers) {
+		my ($mode, $answer, $expected, $re) = @$_;
+		my ($status, $out) = jose("introspection $as --client-id app"
+			. " --mode $mode", $answer);
+		is($status, $expected, "R13 introspection $mode: $re");
+		like($out, $re, "R13 ... and says so");
+	}
+
+	my %proof = (htm => 'GET', htu => 'https://api.example/x', iat => $now,
+		jti => 'j', ath => Crypt::Misc::encode_b64u(sha256('token')));
+	my %public = jwk($key{ES256});
+	delete $public{key_ops};
+	my $proof = sub { $es->({ %proof, @_ }, typ => 'dpop+jwt',
+		jwk => \%public) };
+
+	my @proofs = (
+		[ $proof->(), 0, qr/^[\w-]{43}$/ ],
+		[ $proof->(htm => 'POST'), 1, qr/^dpop_request: / ],
+		[ $proof->(ath => 'x'), 1, qr/^dpop_token: / ],
+		[ $proof->(iat => $now - 300), 1, qr/^dpop_time: / ],
+		[ tampered($proof->()), 1, qr/^dpop_signature: / ],
+		[ $es->(\%proof, typ => 'dpop+jwt'), 1, qr/^dpop_proof: / ],
+	);
+
+	for (@proofs) {
+		my ($token, $expected, $re) = @$_;
+		my ($status, $out) = jose('dpop --method GET --url'
+			. " https://api.example/x --access-token token $at_now",
+			$token);
+		is($status, $expected, "R23 dpop: $re");
+		like($out, $re, "R23 ... and says so");
+	}
+
+	($status, $out) = jose("sign $set --alg ES256", 'x');
+	like("$status $out", qr/^1 bad_key: /, 'R06 a public key signs nothing');
+	($status, $out) = jose("sign $hs --alg HS512", 'x');
+	like("$status $out", qr/^1 bad_key: /, 'R06 a secret signs HS256 alone');
+	($status, $out) = jose("sign $pem --alg ES256", 'x');
+	like("$status $out", qr/^1 bad_key: /, 'R06 RSA does not sign ES256');
+}
 
 ###############################################################################
 
