@@ -147,8 +147,8 @@ sub _build {
 	push @flags, qw/ -DNGX_OIDC_REDIS_WAIT_MIN=4
 		-DNGX_OIDC_REDIS_WAIT_MAX=8 / if $hasty;
 	push @flags, map { "-I$tree/$_" } qw! src/core src/event
-		src/event/modules src/os/unix src/http src/http/modules
-		src/http/v2 objs !;
+		src/event/modules src/event/quic src/os/unix src/http
+		src/http/modules src/http/v2 src/http/v3 objs !;
 	push @flags, map { "-I$_" } qw! src/net src/oidc !;
 
 	my $config = "$tree/objs/ngx_auto_config.h";
