@@ -12,6 +12,9 @@
  */
 
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+
 #include <jansson.h>
 
 #include "ngx_http_oidc_end.h"
