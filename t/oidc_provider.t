@@ -26,7 +26,7 @@ if ($missing) {
 	$t->skip_all($missing);
 }
 
-$t->plan(9);
+$t->plan(25);
 
 my $op = Test::OIDC::Provider->start(port => $t->free_port(),
 	gateway => $t->url(''), jwks_uri => $t->url('/jwks'));
@@ -46,22 +46,77 @@ my %client = (
 umask 077;
 $t->write_file('enc.pem', key('p256', 1)->export_key_pem('private_short'));
 $t->write_file('sign.pem', key('p256', 2)->export_key_pem('private_short'));
+$t->write_file('new.pem', key('p256', 3)->export_key_pem('private_short'));
 $t->write_file('rsa.pem', key('rsa', 1)->export_key_pem('private'));
 
-$t->conf(conf())->run();
+$t->conf(conf('enc use=enc'))->run();
 
 ###############################################################################
+
+my %seen;
 
 for my $name (sort keys %client) {
 	my $r = login($name);
 
-	is(user($r), 'alice Alice Adams', "F14: client $name is let in")
-		or diag explain [ grep { $_->{event} ne 'request' } $op->seen() ];
+	is(user($r), 'alice Alice Adams', "F14 V17: client $name is let in");
+	$seen{$name} = [ $op->seen() ];
+	diag(explain([ grep { $_->{event} ne 'request' } @{ $seen{$name} } ]))
+		if $r->status() != 200;
 }
 
-my ($grant) = grep { $_->{event} eq 'grant.success' } $op->seen();
+# It has seen what the client is to show, for it takes nothing else.
 
-is($grant->{auth}, 'client_secret_basic', 'F14: it has seen the secret');
+my %auth = (basic => 'client_secret_basic', post => 'client_secret_post',
+	secret_jwt => 'client_secret_jwt', private_key_jwt =>
+	'private_key_jwt');
+
+for my $name (sort keys %auth) {
+	my ($grant) = grep { $_->{event} eq 'grant.success' } @{ $seen{$name} };
+
+	is($grant->{auth}, $auth{$name}, "F14 F21: $name by $auth{$name}");
+}
+
+is(scalar(grep { $_->{event} eq 'pushed_authorization_request.success' }
+	@{ $seen{par} }), 1, 'AD-1: a request was pushed');
+like(front('par'), qr{^/auth\?client_id=par&request_uri=urn[^&]+$},
+	'AD-1: the browser had a reference only');
+like(front('jar'), qr{[?&]request=eyJ}, 'AD-2: a request was signed');
+unlike(front('jar'), qr{[?&]state=}, 'AD-2: and its state is inside');
+is(scalar(() = $t->read_file('access.log') =~ m{"GET /jwks HTTP/1\.1" 200 }g),
+	4, 'R06: our keys were fetched by HTTP, for each client with need of them');
+
+###############################################################################
+# Our keys are rolled over while it remembers the old ones.  An empty browser
+# each time, so that everything is encrypted anew.
+
+is(user(login('encrypted')), 'alice Alice Adams', 'R06: as before');
+
+$t->reload(conf('new use=enc', 'enc use=enc'));
+is(user(login('encrypted')), 'alice Alice Adams',
+	'R04 R06: the old key is still encrypted to');
+
+$t->reload(conf('new use=enc', 'enc use=enc retired'));
+is(user(login('encrypted')), 'alice Alice Adams',
+	'R04 R06: and decrypts when it is retired');
+$op->forget_keys();
+is(user(login('encrypted')), 'alice Alice Adams',
+	'R06: the new key is fetched');
+
+$t->reload(conf('new use=enc'));
+is(user(login('encrypted')), 'alice Alice Adams',
+	'R04 R06: nothing hangs on the old one any more');
+
+# Its own keys change as well: an unknown kid has them fetched again.
+
+$op->rotate(keep => 1);
+is(user(login('encrypted')), 'alice Alice Adams', 'R06 V07: its keys as well');
+
+$t->reload(conf('enc use=enc'));
+is(login('encrypted')->status(), 502,
+	'R06: what is encrypted to a key that is gone is refused');
+$op->forget_keys();
+is(user(login('encrypted')), 'alice Alice Adams',
+	'R06: until it fetches ours again');
 
 ###############################################################################
 
@@ -74,8 +129,11 @@ sub encrypted {
 		qw/ id_token userinfo /;
 }
 
-# Every client is a provider of its own and has a location.
+# Every client is a provider of its own and has a location.  Our keys, as of
+# oidc_key.
 sub conf {
+	my $keys = join q{}, map { "oidc_key %%TESTDIR%%/" . s/ /.pem /r . ";\n" }
+		@_;
 	my $providers = '';
 	my $locations = '';
 
@@ -105,7 +163,7 @@ EOF
 %%GLOBALS%%
 http {
     %%HTTP%%
-    oidc_key %%TESTDIR%%/enc.pem use=enc;
+    $keys
     oidc_key %%TESTDIR%%/rsa.pem use=enc;
     oidc_key %%TESTDIR%%/sign.pem use=sig;
     $providers
@@ -116,6 +174,15 @@ http {
     }
 }
 EOF
+}
+
+# What the browser was sent with to the provider at first.
+sub front {
+	my ($name) = @_;
+
+	my ($req) = grep { ($_->{url} // '') =~ m{^/auth\?} } @{ $seen{$name} };
+
+	return $req->{url};
 }
 
 sub login {
