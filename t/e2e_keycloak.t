@@ -32,7 +32,7 @@ for my $why (Test::OIDC::Keycloak::missing(), Test::OIDC::Chromium::missing()) {
 	$t->skip_all($why);
 }
 
-$t->plan(58);
+$t->plan(62);
 
 my $gateway = 'http://localhost:' . $t->port(0);
 my $second = 'http://localhost:' . $t->port(1);
@@ -241,7 +241,24 @@ is($carol->fetch('/x')->[0], 200, 'L12: that of another person stays');
 $dora->goto("$second/");
 like($dora->title(), qr/Sign in to Demo realm/, 'L12: logged out there too');
 
-# The same client, but Keycloak no longer signs: a downgrade.
+# An ID token encrypted to our key, and a client that our key stands for.
+
+for my $name (qw/ gateway-encrypted gateway-jwks /) {
+	my $client = $kc->client($name);
+	$client->{redirectUris} = [ "$second/*" ];
+	$kc->update_client($client);
+
+	my $tab = $browser->tab($name);
+
+	$tab->goto("$second/$name/");
+	$page = log_in($tab, 'alice');
+
+	is($page->{status}, 200, "V17 F21: $name logs in");
+	is($tab->text('#x-email'), 'alice@example.org',
+		"V17 F21: $name, with the claims");
+}
+
+# The first client again, but Keycloak no longer signs: a downgrade.
 
 delete $client->{attributes}{'user.info.response.signature.alg'};
 $client->{attributes}{'user.info.response.signature.alg'} = '';
@@ -295,11 +312,41 @@ oidc_provider userinfo {
 	userinfo on;
 	userinfo_signed_response_alg RS256;
 }
+oidc_provider encrypted {
+	issuer ${\ $kc->issuer() };
+	client_id gateway-encrypted;
+	client_secret_file keys/client_secret;
+	scope openid email;
+	cookie_name ENCRYPTED;
+	redirect_uri /gateway-encrypted/callback;
+	id_token_encrypted_response_alg RSA-OAEP;
+	id_token_encrypted_response_enc A256GCM;
+}
+oidc_provider jwks {
+	issuer ${\ $kc->issuer() };
+	client_id gateway-jwks;
+	client_auth_method private_key_jwt;
+	scope openid email;
+	cookie_name JWKS;
+	redirect_uri /gateway-jwks/callback;
+}
 server {
 	listen 127.0.0.1:$port;
 	server_name localhost;
 	oidc_base_url $second;
 	auth_oidc userinfo;
+	location /gateway-encrypted/ {
+		auth_oidc encrypted;
+		proxy_set_header X-User \$oidc_claim_sub;
+		proxy_set_header X-Email \$oidc_claim_email;
+		proxy_pass http://backend;
+	}
+	location /gateway-jwks/ {
+		auth_oidc jwks;
+		proxy_set_header X-User \$oidc_claim_sub;
+		proxy_set_header X-Email \$oidc_claim_email;
+		proxy_pass http://backend;
+	}
 	location / {
 		proxy_set_header X-User \$oidc_claim_sub;
 		proxy_set_header X-Email \$oidc_claim_email;
