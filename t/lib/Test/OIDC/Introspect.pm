@@ -90,7 +90,8 @@ sub encrypt {
 
 	if ($how->{broken}) {
 		my @parts = split /\./, $jwe;
-		substr($parts[$how->{broken}], 5, 1) =~ tr/A-Za-z0-9/B-ZAb-za1-90/;
+		my $c = \substr($parts[$how->{broken}], 5, 1);
+		$$c = $$c eq 'A' ? 'B' : 'A';
 		$jwe = join '.', @parts;
 	}
 
@@ -105,8 +106,10 @@ sub access_token {
 
 	my $alg = $how{alg} // 'RS256';
 
-	return Test::OIDC::Keys::jws(alg => $alg,
-		key => $idp->private_key($alg), kid => $idp->kid($alg), %how,
+	$how{key} //= $idp->private_key($alg);
+	$how{kid} = $idp->kid($alg) if !exists $how{kid};
+
+	return Test::OIDC::Keys::jws(alg => $alg, %how,
 		header => { typ => 'at+jwt', %{ $how{header} || {} } },
 		payload => $how{payload} // merge({ iss => $idp->issuer(),
 			sub => '248289761001', client_id => 'app',
