@@ -139,7 +139,7 @@ while ($readme =~ /^```nginx (\w+)\n(.*?)^```/msg) {
 
 	$t->write_file("$_", 's' x 40) for grep { chmod 0700, $t->testdir() }
 		map { "oidc/$_" } qw/ client_secret staff_secret
-			customers_secret /;
+			customers_secret redis_password /;
 	$t->write_file("oidc/$_->[0].pem", key('p256', $_->[1])
 		->export_key_pem('private_short')) for [ encrypt => 1 ],
 		[ sign => 2 ];
