@@ -34,7 +34,7 @@ for my $way (qw/ down up /) {
 	my %seen;
 
 	$c->get('/sub?oidc:&50');
-	$proxy->walk($way, 0);
+	$proxy->walk($way, 1, 0);
 	$proxy->drop_connections();
 
 	while ($proxy->walked() < $bytes{$way} && time() < $ended) {
