@@ -163,8 +163,13 @@ struct ngx_http_oidc_provider_s {
     time_t                      session_lifetime;
     time_t                      pre_auth_timeout;
     time_t                      clock_skew;
+    time_t                      refresh_leeway;
+    time_t                      access_token_lifetime;  /* 0: not known */
+    time_t                      userinfo_interval;      /* 0: at login only */
     ngx_msec_t                  timeout;    /* of one call to the provider */
     ngx_uint_t                  client_auth_method;
+    ngx_uint_t                  refresh;
+    ngx_uint_t                  refresh_error;
     ngx_uint_t                  id_token_algs;      /* masks; 0: not set */
     ngx_uint_t                  userinfo_algs;
 
@@ -174,6 +179,7 @@ struct ngx_http_oidc_provider_s {
     ngx_flag_t                  userinfo;
     ngx_flag_t                  logout_token_hint;
     ngx_flag_t                  logout_cross_site;
+    ngx_flag_t                  logout_revoke;
     ngx_flag_t                  pass_cookies;
     ngx_flag_t                  allow_http;
     ngx_flag_t                  logout_strict;
@@ -281,6 +287,14 @@ typedef struct {
 #define NGX_HTTP_OIDC_UNAUTH_401        2
 
 
+#define NGX_HTTP_OIDC_REFRESH_OFF       0
+#define NGX_HTTP_OIDC_REFRESH_ON        1
+#define NGX_HTTP_OIDC_REFRESH_REQUIRED  2
+
+#define NGX_HTTP_OIDC_REFRESH_END       0
+#define NGX_HTTP_OIDC_REFRESH_KEEP      1
+
+
 /* our public address, as the browser sees it */
 
 typedef struct {
@@ -317,6 +331,7 @@ typedef struct {
     ngx_event_t                 timer;
     unsigned                    done:1;
     unsigned                    timedout:1;
+    unsigned                    sent:1;     /* the provider may have seen it */
     unsigned                    asked:1;    /* for the host's address */
     unsigned                    resolved:1; /* by us: tell when it fails */
 } ngx_http_oidc_fetch_t;
@@ -371,6 +386,8 @@ struct ngx_http_oidc_ctx_s {
     ngx_event_t                 timer;
     ngx_http_oidc_job_t        *job;
     ngx_http_oidc_fetch_t      *fetch;
+    ngx_msec_t                  patience;   /* 0: timeout of the provider */
+    void                       *revocation;
     void                       *flow;       /* of callback or logout */
     oidc_login_t               *previous;   /* the one that is tried again */
 
@@ -386,6 +403,11 @@ struct ngx_http_oidc_ctx_s {
     unsigned                    weak:1;         /* for this location */
     unsigned                    machine:1;      /* JSON, whatever happens */
     unsigned                    body_read:1;
+    unsigned                    refreshing:1;
+    unsigned                    refreshed:1;    /* as far as it went */
+    unsigned                    ended:1;        /* by it, in this request */
+    unsigned                    keep:1;     /* going on without the client */
+    unsigned                    left:1;         /* which has gone */
 };
 
 
@@ -498,7 +520,10 @@ void ngx_http_oidc_resume(ngx_http_oidc_ctx_t *ctx);
 
 void ngx_http_oidc_give_up(ngx_http_oidc_ctx_t *ctx);
 
-/* before NGX_AGAIN for what is no subrequest: notices that the client left */
+/*
+ * Before NGX_AGAIN for what is no subrequest: notices that the client left,
+ * which ends the request unless ctx->keep is set.
+ */
 
 void ngx_http_oidc_wait_foreign(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
@@ -709,6 +734,11 @@ ngx_uint_t ngx_http_oidc_navigation(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_tokens(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 
+/* before a session counts: tokens and claims that are due are asked for */
+
+ngx_int_t ngx_http_oidc_refresh(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
 /* the time to live of a session record from now on, in milliseconds */
 
 ngx_msec_t ngx_http_oidc_ttl(ngx_http_oidc_provider_t *p,
@@ -731,6 +761,8 @@ ngx_int_t ngx_http_oidc_login_uri(ngx_http_request_t *r,
 ngx_int_t ngx_http_oidc_callback(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_logout(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_revoke(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_logout_callback(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);

@@ -19,7 +19,6 @@
 #include "oidc_seal.h"
 
 
-static void ngx_http_oidc_callback_cleanup(void *data);
 static ngx_int_t ngx_http_oidc_form_posted(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_read_args(ngx_http_request_t *r,
@@ -111,7 +110,7 @@ ngx_http_oidc_form_posted(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 }
 
 
-static void
+void
 ngx_http_oidc_callback_cleanup(void *data)
 {
     ngx_http_oidc_callback_t *cb = data;

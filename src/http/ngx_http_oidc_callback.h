@@ -38,7 +38,8 @@ typedef struct {
     oidc_str_t              flat;           /* of both */
     u_char                  handle[OIDC_HANDLE_LEN];
     oidc_handle_keys_t      keys;
-    ngx_uint_t              asked_keys;
+    unsigned                asked_keys:1;
+    unsigned                refreshed:1;    /* the ID token is of a refresh */
 } ngx_http_oidc_callback_t;
 
 
@@ -58,6 +59,22 @@ ngx_int_t ngx_http_oidc_open_userinfo(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_read_userinfo(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+void ngx_http_oidc_callback_cleanup(void *data);
+
+/* the call that takes a form to the provider */
+
+oidc_rc_t ngx_http_oidc_post(ngx_http_oidc_ctx_t *ctx, const oidc_str_t *url,
+    const oidc_form_t *form, ngx_http_oidc_fetch_t *f);
+
+/* what an ID token or userinfo must be; NGX_DECLINED with ctx->rc */
+
+ngx_int_t ngx_http_oidc_expect(ngx_http_oidc_ctx_t *ctx,
+    ngx_http_oidc_callback_t *cb);
+
+oidc_rc_t ngx_http_oidc_json_text(ngx_http_oidc_ctx_t *ctx,
+    const json_t *json, oidc_str_t *text);
+void ngx_http_oidc_access_times(ngx_http_oidc_provider_t *p,
+    oidc_session_t *session, const oidc_tokens_t *tokens);
 ngx_int_t ngx_http_oidc_new_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_drop_old_session(ngx_http_request_t *r,

@@ -63,17 +63,10 @@ ngx_http_oidc_ask_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
             return NGX_DECLINED;
         }
 
-        ngx_str_set(&cb->token.method, "POST");
-        ngx_str_set(&cb->token.accept, "application/json");
-        ngx_str_set(&cb->token.content_type,
-                    "application/x-www-form-urlencoded");
-        cb->token.body = cb->form.body;
-        cb->token.authorization = cb->form.authorization;
-
-        ctx->rc = oidc_str_dup(&ctx->pool,
-                               ngx_http_oidc_endpoint_url(p, metadata,
-                                                          token_endpoint),
-                               &cb->token.url);
+        ctx->rc = ngx_http_oidc_post(ctx,
+                                     ngx_http_oidc_endpoint_url(p, metadata,
+                                                            token_endpoint),
+                                     &cb->form, &cb->token);
 
         if (ctx->rc != OIDC_OK) {
             return NGX_DECLINED;
@@ -81,6 +74,21 @@ ngx_http_oidc_ask_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     return ngx_http_oidc_fetch(r, ctx, &cb->token);
+}
+
+
+oidc_rc_t
+ngx_http_oidc_post(ngx_http_oidc_ctx_t *ctx, const oidc_str_t *url,
+    const oidc_form_t *form, ngx_http_oidc_fetch_t *f)
+{
+    ngx_str_set(&f->method, "POST");
+    ngx_str_set(&f->accept, "application/json");
+    ngx_str_set(&f->content_type, "application/x-www-form-urlencoded");
+
+    f->body = form->body;
+    f->authorization = form->authorization;
+
+    return oidc_str_dup(&ctx->pool, url, &f->url);
 }
 
 
@@ -167,54 +175,33 @@ ngx_http_oidc_check_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_callback_t *cb = ctx->flow;
 
-    u_char                     nonce[43];
-    ngx_int_t                  rc;
-    oidc_expect_t             *expect;
-    ngx_http_oidc_provider_t  *p;
+    u_char      nonce[43];
+    ngx_int_t   rc;
 
-    p = ctx->provider;
-    expect = &cb->expect;
-
-    ngx_memzero(expect, sizeof(oidc_expect_t));
-
-    expect->jwks = ngx_oidc_idp_jwks(p->idp);
-
-    if (expect->jwks == NULL) {
-        ctx->rc = OIDC_NOT_READY;
+    if (ngx_http_oidc_expect(ctx, cb) != NGX_OK) {
         return NGX_DECLINED;
     }
 
-    ctx->rc = oidc_login_nonce(&cb->login, nonce);
+    if (!cb->refreshed) {
 
-    if (ctx->rc != OIDC_OK) {
-        return NGX_DECLINED;
+        ctx->rc = oidc_login_nonce(&cb->login, nonce);
+
+        if (ctx->rc != OIDC_OK) {
+            return NGX_DECLINED;
+        }
+
+        cb->expect.nonce.len = sizeof(nonce);
+        cb->expect.nonce.data = nonce;
     }
 
-    expect->issuer = p->idp->issuer;
-    expect->client_id = p->client.id;
-    expect->secret = p->client.secret;
-    expect->nonce.len = sizeof(nonce);
-    expect->nonce.data = nonce;
-    expect->access_token = cb->tokens.access_token;
-    expect->now = ngx_time();
-    expect->skew = p->clock_skew;
-    expect->algs = ngx_http_oidc_id_token_algs(p);
-    expect->jwe = p->id_token_jwe.algs ? &cb->jwe : NULL;
-    cb->algs = expect->algs;
-
-    if (p->trusted_audience != NULL) {
-        expect->trusted_audience = p->trusted_audience->elts;
-        expect->trusted_audience_n = p->trusted_audience->nelts;
-    }
-
-    ctx->rc = oidc_id_token_check(&ctx->pool, &cb->tokens.id_token, expect,
-                                  &cb->claims);
+    ctx->rc = oidc_id_token_check(&ctx->pool, &cb->tokens.id_token,
+                                  &cb->expect, &cb->claims);
 
     if (ctx->rc == OIDC_OK) {
 
         /* from now on what can be read: as a hint, and by the backend */
 
-        if (expect->jwe != NULL) {
+        if (cb->expect.jwe != NULL) {
             cb->tokens.id_token = cb->opened.jwe.plaintext;
         }
 
@@ -241,6 +228,44 @@ ngx_http_oidc_check_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_oidc_expect(ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_callback_t *cb)
+{
+    oidc_expect_t             *expect;
+    ngx_http_oidc_provider_t  *p;
+
+    p = ctx->provider;
+    expect = &cb->expect;
+
+    ngx_memzero(expect, sizeof(oidc_expect_t));
+
+    expect->jwks = ngx_oidc_idp_jwks(p->idp);
+
+    if (expect->jwks == NULL) {
+        ctx->rc = OIDC_NOT_READY;
+        return NGX_DECLINED;
+    }
+
+    expect->issuer = p->idp->issuer;
+    expect->client_id = p->client.id;
+    expect->secret = p->client.secret;
+    expect->access_token = cb->tokens.access_token;
+    expect->now = ngx_time();
+    expect->skew = p->clock_skew;
+    expect->algs = ngx_http_oidc_id_token_algs(p);
+    expect->refreshed = cb->refreshed;
+    expect->jwe = p->id_token_jwe.algs ? &cb->jwe : NULL;
+    cb->algs = expect->algs;
+
+    if (p->trusted_audience != NULL) {
+        expect->trusted_audience = p->trusted_audience->elts;
+        expect->trusted_audience_n = p->trusted_audience->nelts;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -368,8 +393,7 @@ ngx_http_oidc_read_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_callback_t *cb = ctx->flow;
 
-    char        *text;
-    oidc_str_t   sub;
+    oidc_str_t  sub;
 
     if (!ctx->provider->userinfo) {
         return NGX_OK;
@@ -396,20 +420,37 @@ ngx_http_oidc_read_userinfo(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    /* $oidc_userinfo is JSON, whatever it came as; escaped, so no controls */
+    /* $oidc_userinfo is JSON, whatever it came as */
 
-    text = json_dumps(cb->user_claims, JSON_COMPACT|JSON_ENSURE_ASCII);
-
-    if (text == NULL) {
-        return NGX_ERROR;
-    }
-
-    sub.data = (u_char *) text;
-    sub.len = ngx_strlen(text);
-
-    ctx->rc = oidc_str_dup(&ctx->pool, &sub, &cb->tokens.userinfo);
-
-    free(text);
+    ctx->rc = ngx_http_oidc_json_text(ctx, cb->user_claims,
+                                      &cb->tokens.userinfo);
 
     return (ctx->rc == OIDC_OK) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* escaped, so that there are no controls in it */
+
+oidc_rc_t
+ngx_http_oidc_json_text(ngx_http_oidc_ctx_t *ctx, const json_t *json,
+    oidc_str_t *text)
+{
+    char       *p;
+    oidc_rc_t   rc;
+    oidc_str_t  dump;
+
+    p = json_dumps(json, JSON_COMPACT|JSON_ENSURE_ASCII);
+
+    if (p == NULL) {
+        return OIDC_NOMEM;
+    }
+
+    dump.data = (u_char *) p;
+    dump.len = ngx_strlen(p);
+
+    rc = oidc_str_dup(&ctx->pool, &dump, text);
+
+    free(p);
+
+    return rc;
 }

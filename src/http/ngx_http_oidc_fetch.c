@@ -266,7 +266,8 @@ ngx_http_oidc_fetch_start(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
     /* proxy_read_timeout is between two reads; this is for the whole */
 
-    ngx_add_timer(&f->timer, f->provider->timeout);
+    ngx_add_timer(&f->timer, ctx->patience ? ctx->patience
+                                           : f->provider->timeout);
 
     ctx->fetch = f;
 
@@ -277,10 +278,14 @@ ngx_http_oidc_fetch_start(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 static void
 ngx_http_oidc_fetch_enter(ngx_http_request_t *sr)
 {
+    ngx_uint_t                  keep;
+    ngx_http_oidc_ctx_t        *ctx;
     ngx_http_oidc_fetch_t      *f;
     ngx_http_core_main_conf_t  *cmcf;
 
     f = ngx_http_get_module_ctx(sr, ngx_http_oidc_module);
+    ctx = ngx_http_oidc_get_ctx(sr);
+    keep = (ctx != NULL && ctx->keep);
 
     sr->loc_conf = f->provider->back_channel->loc_conf;
 
@@ -292,6 +297,14 @@ ngx_http_oidc_fetch_enter(ngx_http_request_t *sr)
     sr->write_event_handler = ngx_http_core_run_phases;
 
     ngx_http_core_run_phases(sr);
+
+    if (keep && !f->done) {
+
+        /* in place of upstream's, which end all when the client has left */
+
+        sr->read_event_handler = ngx_http_request_empty_handler;
+        sr->write_event_handler = ngx_http_request_empty_handler;
+    }
 }
 
 
@@ -349,6 +362,7 @@ ngx_http_oidc_fetch_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     }
 
     f->rc = ngx_http_oidc_fetch_verdict(sr, f, rc);
+    f->sent = (sr->upstream != NULL && sr->upstream->request_sent);
 
     if (f->rc == OIDC_OK) {
 
@@ -380,6 +394,15 @@ ngx_http_oidc_fetch_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     ctx = ngx_http_oidc_get_ctx(sr);
 
     if (ctx != NULL) {
+
+        if (ctx->keep && sr->connection->error) {
+
+            /* a stream of HTTP/2 was reset: the caller ends the request */
+
+            ctx->left = 1;
+            sr->connection->error = 0;
+        }
+
         ngx_http_oidc_wake(ctx, f->rc);
     }
 

@@ -64,6 +64,16 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
         }
     }
 
+    if (ctx->authenticated && ctx->has_session && !ctx->refused
+        && (ctx->flow == NULL || ctx->refreshing))
+    {
+        rc = ngx_http_oidc_refresh(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     ctx->weak = ctx->authenticated
                 && ngx_http_oidc_strong(r, ctx) != OIDC_OK;
 
@@ -98,7 +108,10 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
         return ngx_http_oidc_refuse(r, ctx, OIDC_STORE);
     }
 
-    redirect = (lcf->unauth_action == NGX_HTTP_OIDC_UNAUTH_REDIRECT)
+    /* what began within a session must not become a GET of something else */
+
+    redirect = (lcf->unauth_action == NGX_HTTP_OIDC_UNAUTH_REDIRECT
+                && (!ctx->ended || (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))))
                || (lcf->unauth_action == NGX_HTTP_OIDC_UNAUTH_AUTO
                    && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
                    && ngx_http_oidc_navigation(r));

@@ -43,6 +43,7 @@ static ngx_int_t ngx_http_oidc_logout_state(ngx_http_request_t *r,
 static ngx_http_oidc_step_pt  ngx_http_oidc_logout_steps[] = {
     ngx_http_oidc_logout_begin,
     ngx_http_oidc_logout_delete,
+    ngx_http_oidc_revoke,
     ngx_http_oidc_logout_leave,
     NULL
 };
@@ -105,7 +106,7 @@ ngx_http_oidc_logout_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     /* while the record is still there */
 
-    if (p->logout_token_hint) {
+    if (p->logout_token_hint || p->logout_revoke) {
         (void) ngx_http_oidc_tokens(r, ctx);
     }
 

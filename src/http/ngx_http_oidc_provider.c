@@ -29,6 +29,7 @@
     NGX_HTTP_OIDC_IDP, offsetof(ngx_oidc_idp_t, field)
 
 
+static void ngx_http_oidc_provider_unset(ngx_http_oidc_provider_t *p);
 static char *ngx_http_oidc_provider_directive(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
 
@@ -47,6 +48,21 @@ static ngx_conf_enum_t  ngx_http_oidc_client_auth_methods[] = {
 static ngx_conf_enum_t  ngx_http_oidc_response_modes[] = {
     { ngx_string("query"), 0 },
     { ngx_string("form_post"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_oidc_refresh_modes[] = {
+    { ngx_string("off"), NGX_HTTP_OIDC_REFRESH_OFF },
+    { ngx_string("on"), NGX_HTTP_OIDC_REFRESH_ON },
+    { ngx_string("required"), NGX_HTTP_OIDC_REFRESH_REQUIRED },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_oidc_refresh_errors[] = {
+    { ngx_string("end"), NGX_HTTP_OIDC_REFRESH_END },
+    { ngx_string("keep"), NGX_HTTP_OIDC_REFRESH_KEEP },
     { ngx_null_string, 0 }
 };
 
@@ -126,6 +142,9 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
     { ngx_string("logout_cross_site"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
       ngx_http_oidc_offset(logout_cross_site), NULL },
 
+    { ngx_string("logout_revoke"), NGX_CONF_FLAG, ngx_conf_set_flag_slot,
+      ngx_http_oidc_offset(logout_revoke), NULL },
+
     { ngx_string("backchannel_logout_uri"), NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
       ngx_http_oidc_offset(uri[NGX_HTTP_OIDC_BACKCHANNEL_URI]), NULL },
@@ -148,6 +167,22 @@ static ngx_command_t  ngx_http_oidc_provider_commands[] = {
 
     { ngx_string("pre_auth_timeout"), NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
       ngx_http_oidc_offset(pre_auth_timeout), NULL },
+
+    { ngx_string("refresh"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot,
+      ngx_http_oidc_offset(refresh), &ngx_http_oidc_refresh_modes },
+
+    { ngx_string("refresh_leeway"), NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
+      ngx_http_oidc_offset(refresh_leeway), NULL },
+
+    { ngx_string("refresh_error"), NGX_CONF_TAKE1, ngx_conf_set_enum_slot,
+      ngx_http_oidc_offset(refresh_error), &ngx_http_oidc_refresh_errors },
+
+    { ngx_string("access_token_lifetime"), NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot, ngx_http_oidc_offset(access_token_lifetime),
+      NULL },
+
+    { ngx_string("userinfo_interval"), NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
+      ngx_http_oidc_offset(userinfo_interval), NULL },
 
     { ngx_string("cookie_name"), NGX_CONF_TAKE1, ngx_conf_set_str_slot,
       ngx_http_oidc_offset(cookie_name), NULL },
@@ -263,23 +298,7 @@ ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p->file = cf->conf_file->file.name.data;
     p->line = cf->conf_file->line;
 
-    p->session_timeout = NGX_CONF_UNSET;
-    p->session_lifetime = NGX_CONF_UNSET;
-    p->pre_auth_timeout = NGX_CONF_UNSET;
-    p->clock_skew = NGX_CONF_UNSET;
-    ngx_http_oidc_args_unset(&p->args);
-    p->form_post = NGX_CONF_UNSET_UINT;
-    p->timeout = NGX_CONF_UNSET_MSEC;
-    p->client_auth_method = NGX_CONF_UNSET_UINT;
-    p->pkce = NGX_CONF_UNSET;
-    p->par = NGX_CONF_UNSET;
-    p->request_object = NGX_CONF_UNSET;
-    p->userinfo = NGX_CONF_UNSET;
-    p->logout_token_hint = NGX_CONF_UNSET;
-    p->logout_cross_site = NGX_CONF_UNSET;
-    p->pass_cookies = NGX_CONF_UNSET;
-    p->allow_http = NGX_CONF_UNSET;
-    ngx_http_oidc_introspection_unset(p);
+    ngx_http_oidc_provider_unset(p);
 
     p->idp = ngx_oidc_idp_create(cf, &p->name);
 
@@ -322,6 +341,35 @@ ngx_http_oidc_provider_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *pp = p;
 
     return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_oidc_provider_unset(ngx_http_oidc_provider_t *p)
+{
+    p->session_timeout = NGX_CONF_UNSET;
+    p->session_lifetime = NGX_CONF_UNSET;
+    p->pre_auth_timeout = NGX_CONF_UNSET;
+    p->clock_skew = NGX_CONF_UNSET;
+    ngx_http_oidc_args_unset(&p->args);
+    p->form_post = NGX_CONF_UNSET_UINT;
+    p->refresh_leeway = NGX_CONF_UNSET;
+    p->access_token_lifetime = NGX_CONF_UNSET;
+    p->userinfo_interval = NGX_CONF_UNSET;
+    p->refresh = NGX_CONF_UNSET_UINT;
+    p->refresh_error = NGX_CONF_UNSET_UINT;
+    p->timeout = NGX_CONF_UNSET_MSEC;
+    p->client_auth_method = NGX_CONF_UNSET_UINT;
+    p->pkce = NGX_CONF_UNSET;
+    p->par = NGX_CONF_UNSET;
+    p->request_object = NGX_CONF_UNSET;
+    p->userinfo = NGX_CONF_UNSET;
+    p->logout_token_hint = NGX_CONF_UNSET;
+    p->logout_cross_site = NGX_CONF_UNSET;
+    p->logout_revoke = NGX_CONF_UNSET;
+    p->pass_cookies = NGX_CONF_UNSET;
+    p->allow_http = NGX_CONF_UNSET;
+    ngx_http_oidc_introspection_unset(p);
 }
 
 

@@ -18,6 +18,8 @@
 #include "oidc_jws.h"
 
 
+static char *ngx_http_oidc_provider_refresh(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
 static char *ngx_http_oidc_provider_urls(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 static char *ngx_http_oidc_provider_uris(ngx_conf_t *cf,
@@ -60,6 +62,7 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
     ngx_conf_init_value(p->userinfo, 0);
     ngx_conf_init_value(p->logout_token_hint, 0);
     ngx_conf_init_value(p->logout_cross_site, 0);
+    ngx_conf_init_value(p->logout_revoke, 0);
     ngx_conf_init_value(p->pass_cookies, 0);
     ngx_conf_init_value(p->allow_http, 0);
 
@@ -101,6 +104,11 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
         return rv;
     }
 
+    rv = ngx_http_oidc_provider_refresh(cf, p);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
     rv = ngx_http_oidc_provider_urls(cf, p);
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -133,6 +141,26 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
     }
 
     return ngx_http_oidc_back_channel_finish(cf, p);
+}
+
+
+static char *
+ngx_http_oidc_provider_refresh(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    ngx_conf_init_value(p->refresh_leeway, 30);
+    ngx_conf_init_value(p->access_token_lifetime, 0);
+    ngx_conf_init_value(p->userinfo_interval, 0);
+    ngx_conf_init_uint_value(p->refresh, NGX_HTTP_OIDC_REFRESH_ON);
+    ngx_conf_init_uint_value(p->refresh_error, NGX_HTTP_OIDC_REFRESH_END);
+
+    if (p->userinfo_interval && !p->userinfo) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"userinfo_interval\" of oidc_provider \"%V\" "
+                           "needs \"userinfo on\"", &p->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -14,6 +14,7 @@
 
 #include "oidc_b64.h"
 #include "oidc_json.h"
+#include "oidc_refresh.h"
 #include "oidc_seal.h"
 
 
@@ -39,15 +40,19 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     session.expires = session.created + ctx->provider->session_lifetime;
     session.provider = ctx->provider->realm;
 
-    if (cb->tokens.expires_in >= 0) {
-        session.access_expires = session.created + cb->tokens.expires_in;
+    if (ctx->provider->userinfo) {
+        session.userinfo_at = session.created;
     }
+
+    ngx_http_oidc_access_times(ctx->provider, &session, &cb->tokens);
 
     (void) oidc_json_str(cb->claims, "sid", &session.sid);
 
     session.claims = cb->flat;
 
-    if (!oidc_random(cb->handle, OIDC_HANDLE_LEN)) {
+    ctx->rc = ngx_http_oidc_json_text(ctx, cb->claims, &cb->tokens.claims);
+
+    if (ctx->rc == OIDC_OK && !oidc_random(cb->handle, OIDC_HANDLE_LEN)) {
         ctx->rc = OIDC_CRYPTO;
     }
 
@@ -174,6 +179,23 @@ ngx_http_oidc_go_back(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     return ngx_http_oidc_redirect(r, &location);
+}
+
+
+void
+ngx_http_oidc_access_times(ngx_http_oidc_provider_t *p,
+    oidc_session_t *session, const oidc_tokens_t *tokens)
+{
+    int64_t  expires_in;
+
+    expires_in = tokens->expires_in;
+
+    if (expires_in < 0 && p->access_token_lifetime) {
+        expires_in = p->access_token_lifetime;
+    }
+
+    oidc_refresh_times(session, ngx_time(), expires_in, p->refresh_leeway,
+                       tokens->refresh_token.len != 0);
 }
 
 

@@ -199,6 +199,8 @@ ngx_http_oidc_give_up(ngx_http_oidc_ctx_t *ctx)
     ctx->refused = 1;
     ctx->failed = ctx->own;
     ctx->identifying = 0;
+    ctx->refreshing = 0;
+    ctx->keep = 0;
     ctx->flow = NULL;
     ctx->step = NULL;
 }
@@ -215,8 +217,14 @@ ngx_http_oidc_wake(ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc)
 void
 ngx_http_oidc_wait_foreign(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (ctx->keep) {
+        r->read_event_handler = ngx_http_block_reading;
+        return;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
 
     /* an abort that is known already must not wait for another event */
 
@@ -256,7 +264,8 @@ ngx_http_oidc_wait_idp(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ctx->waiter.data = ctx;
 
     rc = ngx_oidc_idp_wait(ctx->provider->idp, &ctx->waiter, what,
-                           ctx->provider->timeout);
+                           ctx->patience ? ctx->patience
+                                         : ctx->provider->timeout);
 
     if (rc == NGX_AGAIN) {
         ngx_http_oidc_wait_foreign(r, ctx);

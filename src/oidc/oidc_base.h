@@ -239,6 +239,8 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "session record of another version")                                    \
     X(OIDC_SESSION_EXPIRED,  "session_expired",      401,                     \
       "session is over")                                                      \
+    X(OIDC_REFRESH_LOST,     "refresh_lost",         401,                     \
+      "the access token is over, the answer to its refresh was lost")         \
     X(OIDC_SESSION_PROVIDER, "session_provider",     401,                     \
       "session of another provider")                                          \
     X(OIDC_SESSION_SIZE,     "session_size",         503,                     \

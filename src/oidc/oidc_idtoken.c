@@ -57,7 +57,8 @@ static int oidc_claim_string(const oidc_claim_ctx_t *ctx, const char *name);
 static int oidc_claim_time(const oidc_claim_ctx_t *ctx, const char *name);
 
 
-#define ID    OIDC_IS_ID_TOKEN
+#define ID    (OIDC_IS_ID_TOKEN|OIDC_IS_REFRESHED)
+#define NEW   OIDC_IS_ID_TOKEN
 #define INFO  OIDC_IS_USERINFO
 #define OUT   OIDC_IS_LOGOUT
 
@@ -70,7 +71,7 @@ static const oidc_claim_check_t  oidc_claim_checks[] = {
     { "exp",       oidc_claim_exp,     OIDC_CLAIM_EXP,     ID,     INFO|OUT },
     { "iat",       oidc_claim_iat,     OIDC_CLAIM_IAT,     ID|OUT, 0 },
     { "nbf",       oidc_claim_nbf,     OIDC_CLAIM_NBF,     ID,     INFO|OUT },
-    { "nonce",     oidc_claim_nonce,   OIDC_CLAIM_NONCE,   ID,     0 },
+    { "nonce",     oidc_claim_nonce,   OIDC_CLAIM_NONCE,   NEW,    0 },
     { "nonce",     oidc_claim_absent,  OIDC_CLAIM_NONCE,   OUT,    0 },
     { "at_hash",   oidc_claim_at_hash, OIDC_CLAIM_AT_HASH, ID,     0 },
     { "sid",       oidc_claim_string,  OIDC_CLAIM_TYPE,    ID|OUT, 0 },
@@ -79,6 +80,7 @@ static const oidc_claim_check_t  oidc_claim_checks[] = {
 };
 
 #undef ID
+#undef NEW
 #undef INFO
 #undef OUT
 
@@ -92,7 +94,7 @@ oidc_id_token_check(oidc_pool_t *pool, const oidc_str_t *token,
 {
     oidc_token_kind_t  kind;
 
-    kind.is = OIDC_IS_ID_TOKEN;
+    kind.is = expect->refreshed ? OIDC_IS_REFRESHED : OIDC_IS_ID_TOKEN;
     kind.algs = expect->algs;
     kind.typs = oidc_idtoken_typs;
 

@@ -38,6 +38,8 @@ typedef struct {
     const oidc_jwe_policy_t  *jwe;       /* must be encrypted so; NULL: not */
     int64_t              now;            /* seconds since 1970 */
     int64_t              skew;           /* seconds, at most OIDC_SKEW_MAX */
+    unsigned             refreshed:1;    /* an ID token of a refresh: its nonce
+                                            is for oidc_refresh_claims() */
 } oidc_expect_t;
 
 
@@ -51,6 +53,7 @@ int64_t oidc_expect_skew(const oidc_expect_t *expect);
 #define OIDC_IS_ID_TOKEN  0x01
 #define OIDC_IS_USERINFO  0x02
 #define OIDC_IS_LOGOUT    0x04
+#define OIDC_IS_REFRESHED 0x08
 
 
 /*

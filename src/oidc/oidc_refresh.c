@@ -160,6 +160,10 @@ oidc_userinfo_answer(oidc_rc_t fetch, int status, oidc_rc_t parsed)
         return OIDC_ANSWER_TRANSIENT;
     }
 
+    if (parsed >= OIDC_CLAIM_ISS && parsed <= OIDC_CLAIM_TYPE) {
+        return OIDC_ANSWER_WRONG;
+    }
+
     return (parsed == OIDC_OK) ? OIDC_ANSWER_GOOD : OIDC_ANSWER_TRANSIENT;
 }
 

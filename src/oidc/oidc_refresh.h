@@ -68,7 +68,8 @@ typedef enum {
     OIDC_ANSWER_GOOD = 0,
     OIDC_ANSWER_REFUSED,    /* what was sent is void, it will not get better */
     OIDC_ANSWER_TRANSIENT,  /* what was sent may be sent again, later */
-    OIDC_ANSWER_LOST        /* it may have been used up: never again */
+    OIDC_ANSWER_LOST,       /* it may have been used up: never again */
+    OIDC_ANSWER_WRONG       /* it speaks of another login */
 } oidc_answer_e;
 
 

@@ -18,7 +18,6 @@
 #include "oidc_session.h"
 
 
-#define OIDC_SESSION_PART_MAX  (1 << 24)
 #define OIDC_SESSION_TAG       16
 
 #define OIDC_SESSION_HEAD      "session head"

@@ -28,6 +28,10 @@
 #define OIDC_SESSION_VERSION_2  2
 #define OIDC_SESSION_PREFIX     8
 
+/* no string of a session is longer */
+
+#define OIDC_SESSION_PART_MAX   (1 << 24)
+
 /* how a record begins differs with each sealing: prefix, seal version, nonce */
 
 #define OIDC_SESSION_STAMP      (OIDC_SESSION_PREFIX + 1 + 12)

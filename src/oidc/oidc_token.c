@@ -26,8 +26,11 @@
 #define OIDC_TOKEN_TIME_MAX    ((int64_t) 1 << 53)
 
 
+static oidc_rc_t oidc_token_answer(oidc_pool_t *pool, int status,
+    const oidc_str_t *content_type, const oidc_str_t *body, int refreshed,
+    oidc_tokens_t *tokens, oidc_str_t *error);
 static oidc_rc_t oidc_token_read(oidc_pool_t *pool, const json_t *answer,
-    oidc_tokens_t *tokens);
+    int refreshed, oidc_tokens_t *tokens);
 static oidc_rc_t oidc_token_member(oidc_pool_t *pool, const json_t *answer,
     const char *name, u_char least, int required, oidc_str_t *out);
 static oidc_rc_t oidc_token_expires(const json_t *answer, int64_t *seconds);
@@ -36,6 +39,26 @@ static oidc_rc_t oidc_token_expires(const json_t *answer, int64_t *seconds);
 oidc_rc_t
 oidc_token_parse(oidc_pool_t *pool, int status,
     const oidc_str_t *content_type, const oidc_str_t *body,
+    oidc_tokens_t *tokens, oidc_str_t *error)
+{
+    return oidc_token_answer(pool, status, content_type, body, 0, tokens,
+                             error);
+}
+
+
+oidc_rc_t
+oidc_refresh_parse(oidc_pool_t *pool, int status,
+    const oidc_str_t *content_type, const oidc_str_t *body,
+    oidc_tokens_t *tokens, oidc_str_t *error)
+{
+    return oidc_token_answer(pool, status, content_type, body, 1, tokens,
+                             error);
+}
+
+
+static oidc_rc_t
+oidc_token_answer(oidc_pool_t *pool, int status,
+    const oidc_str_t *content_type, const oidc_str_t *body, int refreshed,
     oidc_tokens_t *tokens, oidc_str_t *error)
 {
     json_t     *answer;
@@ -63,7 +86,7 @@ oidc_token_parse(oidc_pool_t *pool, int status,
     /* some providers answer an error with 200 */
 
     if (status == 200 && json_object_get(answer, "error") == NULL) {
-        rc = oidc_token_read(pool, answer, tokens);
+        rc = oidc_token_read(pool, answer, refreshed, tokens);
 
         if (rc != OIDC_OK) {
             memset(tokens, 0, sizeof(oidc_tokens_t));
@@ -148,7 +171,8 @@ oidc_content_type_is(const oidc_str_t *value, const char *type)
 
 
 static oidc_rc_t
-oidc_token_read(oidc_pool_t *pool, const json_t *answer, oidc_tokens_t *tokens)
+oidc_token_read(oidc_pool_t *pool, const json_t *answer, int refreshed,
+    oidc_tokens_t *tokens)
 {
     oidc_rc_t   rc;
     oidc_str_t  type;
@@ -163,7 +187,7 @@ oidc_token_read(oidc_pool_t *pool, const json_t *answer, oidc_tokens_t *tokens)
 
     /* the first two may become headers, where a space would end them */
 
-    rc = oidc_token_member(pool, answer, "id_token", 0x21, 1,
+    rc = oidc_token_member(pool, answer, "id_token", 0x21, !refreshed,
                            &tokens->id_token);
 
     if (rc == OIDC_OK) {

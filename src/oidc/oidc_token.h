@@ -44,6 +44,12 @@ oidc_rc_t oidc_token_parse(oidc_pool_t *pool, int status,
 oidc_rc_t oidc_token_error(oidc_pool_t *pool, const json_t *answer,
     oidc_str_t *error);
 
+/* of a refresh, which need not bring an ID token (Core 12.2) */
+
+oidc_rc_t oidc_refresh_parse(oidc_pool_t *pool, int status,
+    const oidc_str_t *content_type, const oidc_str_t *body,
+    oidc_tokens_t *tokens, oidc_str_t *error);
+
 /* 1 where a Content-Type is "type" (lower case), whatever its parameters */
 
 int oidc_content_type_is(const oidc_str_t *value, const char *type);

@@ -131,7 +131,8 @@ test_times(void)
 static void
 test_answers(void)
 {
-    int  i;
+    int   i;
+    char  name[64];
 
     static const struct {
         oidc_rc_t       fetch;
@@ -142,21 +143,29 @@ test_answers(void)
         const char     *what;
     } rows[] = {
         { OIDC_OK, 1, 200, OIDC_OK, OIDC_ANSWER_GOOD, "good" },
-        { OIDC_OK, 1, 400, OIDC_TOKEN_ERROR, OIDC_ANSWER_REFUSED, "400" },
-        { OIDC_OK, 1, 401, OIDC_TOKEN_ERROR, OIDC_ANSWER_REFUSED, "401" },
+        { OIDC_OK, 1, 400, OIDC_TOKEN_ERROR, OIDC_ANSWER_REFUSED,
+          "an error as 400" },
+        { OIDC_OK, 1, 401, OIDC_TOKEN_ERROR, OIDC_ANSWER_REFUSED,
+          "an error as 401" },
         { OIDC_OK, 1, 200, OIDC_TOKEN_ERROR, OIDC_ANSWER_REFUSED,
           "an error as 200" },
         { OIDC_OK, 1, 400, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT,
           "400 of no token endpoint" },
-        { OIDC_OK, 1, 500, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT, "500" },
-        { OIDC_OK, 1, 503, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT, "503" },
-        { OIDC_OK, 1, 429, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT, "429" },
-        { OIDC_OK, 1, 302, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT, "302" },
-        { OIDC_OK, 1, 504, OIDC_FETCH_STATUS, OIDC_ANSWER_LOST, "504" },
+        { OIDC_OK, 1, 500, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT,
+          "status 500" },
+        { OIDC_OK, 1, 503, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT,
+          "status 503" },
+        { OIDC_OK, 1, 429, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT,
+          "status 429" },
+        { OIDC_OK, 1, 302, OIDC_FETCH_STATUS, OIDC_ANSWER_TRANSIENT,
+          "status 302" },
+        { OIDC_OK, 1, 504, OIDC_FETCH_STATUS, OIDC_ANSWER_LOST,
+          "status 504" },
         { OIDC_OK, 1, 200, OIDC_JSON, OIDC_ANSWER_LOST, "200, garbage" },
         { OIDC_OK, 1, 200, OIDC_TOKEN_MEMBER, OIDC_ANSWER_LOST,
           "200, incomplete" },
-        { OIDC_OK, 1, 204, OIDC_FETCH_STATUS, OIDC_ANSWER_LOST, "204" },
+        { OIDC_OK, 1, 204, OIDC_FETCH_STATUS, OIDC_ANSWER_LOST,
+          "status 204" },
         { OIDC_FETCH, 0, 0, OIDC_OK, OIDC_ANSWER_TRANSIENT, "not connected" },
         { OIDC_FETCH_TIMEOUT, 0, 0, OIDC_OK, OIDC_ANSWER_TRANSIENT,
           "not connected in time" },
@@ -178,17 +187,20 @@ test_answers(void)
         { OIDC_OK, 404, OIDC_OK, OIDC_ANSWER_TRANSIENT },
         { OIDC_OK, 500, OIDC_OK, OIDC_ANSWER_TRANSIENT },
         { OIDC_OK, 200, OIDC_JSON, OIDC_ANSWER_TRANSIENT },
+        { OIDC_OK, 200, OIDC_CLAIM_SUB, OIDC_ANSWER_WRONG },
+        { OIDC_OK, 200, OIDC_JWS_SIGNATURE, OIDC_ANSWER_TRANSIENT },
         { OIDC_FETCH, 0, OIDC_OK, OIDC_ANSWER_TRANSIENT },
         { OIDC_FETCH_TIMEOUT, 0, OIDC_OK, OIDC_ANSWER_TRANSIENT }
     };
 
     for (i = 0; rows[i].what != NULL; i++) {
+        (void) snprintf(name, sizeof(name), "TK-15: %s", rows[i].what);
         is_int(oidc_refresh_answer(rows[i].fetch, rows[i].sent,
                                    rows[i].status, rows[i].parsed),
-               rows[i].answer, rows[i].what);
+               rows[i].answer, name);
     }
 
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < 10; i++) {
         is_int(oidc_userinfo_answer(userinfo[i].fetch, userinfo[i].status,
                                     userinfo[i].parsed),
                userinfo[i].answer, "UI-10: userinfo");

@@ -7,7 +7,11 @@ package Test::OIDC::Idp;
 # Two kinds of bending.  What the answer says: set() keys, below.  How the
 # answer is sent: answer() and once() of Test::OIDC::Server; once() also takes
 # set => { ... } for one answer.  Endpoints: discovery, jwks, authorize, token,
-# userinfo, end_session, introspect, revoke, par; anything else is "other".
+# userinfo, end_session, introspect, revoke, par; "refresh" is the token endpoint
+# asked with a refresh token; anything else is "other".
+#
+# Refresh tokens are good for one use (RFC 9700 4.14.2): one that comes again
+# ends every token of its login, and is counted by reused().
 #
 # set() keys (undef: back to the default; any value may be { '$raw' => text }
 # for JSON that a structure cannot say, null included):
@@ -27,6 +31,7 @@ package Test::OIDC::Idp;
 #   authorize   parameters of the redirect back (undef removes, an array
 #               repeats); { error => 'access_denied' } sends no code
 #   iss         1: authorization responses carry iss and say so (RFC 9207)
+#   rotate      0: refresh tokens stay good, and no new one is given
 #   client      { id, secret, auth => [ methods ], redirect_uris => [ uri ] },
 #               and as Test::OIDC::IdpClient says
 #   lenient     1: the token endpoint checks nothing
@@ -112,6 +117,13 @@ sub private_key {
 sub issued { my $self = shift; return $self->call('issued'); }
 
 
+# reused(): how often a refresh token came that had been used before.
+sub reused { my $self = shift; return $self->call('reused'); }
+
+# alive($token): whether that access or refresh token is still good.
+sub alive { my $self = shift; return $self->call('alive', @_); }
+
+
 # nginx_conf(): the usual three directives.
 sub nginx_conf {
 	my ($self) = @_;
@@ -166,6 +178,16 @@ sub rpc_rotate {
 sub rpc_generation { return $_[0]{generation}{ $_[1] } || 1; }
 sub rpc_kid { return lc($_[1]) . '-' . $_[0]->rpc_generation($_[1]); }
 sub rpc_issued { return $_[0]{issued} || {}; }
+sub rpc_reused { return $_[0]{reused} || 0; }
+
+
+sub rpc_alive {
+	my ($self, $token) = @_;
+
+	my $code = $self->{refresh}{$token} || $self->{access}{$token};
+
+	return $code && !$code->{ended} ? 1 : 0;
+}
 
 
 sub rpc_secrets {
@@ -184,7 +206,12 @@ sub endpoint {
 	substr($path, 0, length $self->{path}) = ''
 		if index($path, $self->{path}) == 0;
 
-	return $path{$path} || 'other';
+	my $endpoint = $path{$path} || 'other';
+
+	return 'refresh' if $endpoint eq 'token' and _is(
+		Test::OIDC::Message::form_decode($req->{body})->{grant_type},
+		'refresh_token');
+	return $endpoint;
 }
 
 
@@ -480,19 +507,54 @@ sub _by_code {
 }
 
 
+sub _answer_refresh { return $_[0]->_answer_token($_[1]); }
+
+
 sub _by_refresh {
 	my ($self, $form) = @_;
 
-	my $code = delete $self->{refresh}{ $form->{refresh_token} // '' };
+	my $token = $form->{refresh_token} // '';
+	my $code = $self->{refresh}{$token};
+	my $rotate = $self->{bend}{rotate} // 1;
 
-	return _error(400, 'invalid_grant', 'unknown or used') if !$code;
+	if ($self->{used}{$token}) {
+		$self->{reused}++;
+		$self->{used}{$token}{ended} = 1;
+	}
 
-	return $self->_tokens($code);
+	return _error(400, 'invalid_grant', 'unknown or used')
+		if !$code or $code->{ended};
+
+	$self->{used}{$token} = delete $self->{refresh}{$token} if $rotate;
+
+	local $self->{bend}{token} = { %{ $self->{bend}{token} || {} },
+		$rotate ? () : (refresh_token => undef) };
+
+	return $self->_tokens($code, 1);
+}
+
+
+# RFC 7009: 200 for a token that nobody knows as well.
+sub _answer_revoke {
+	my ($self, $req) = @_;
+
+	my $error = $self->_bad_client($req);
+	return $error if $error;
+
+	my $token = $req->{form}{token};
+	return _error(400, 'invalid_request')
+		if !defined $token or ref $token or $req->{method} ne 'POST';
+
+	my $code = delete $self->{refresh}{$token};
+	$code->{ended} = 1 if $code;
+	delete $self->{access}{$token};
+
+	return { body => '' };
 }
 
 
 sub _tokens {
-	my ($self, $code) = @_;
+	my ($self, $code, $refreshed) = @_;
 
 	my $bend = $self->{bend};
 	my $answer = {
@@ -508,7 +570,7 @@ sub _tokens {
 	$self->_issue(access_tokens => $access)
 		if defined $access and !ref $access;
 	$answer->{id_token} = $self->_issue(id_tokens =>
-		$self->_id_token($code, $access));
+		$self->_id_token($code, $access, $refreshed));
 	merge($answer, { id_token => $bend->{token}{id_token} })
 		if exists(($bend->{token} || {})->{id_token});
 
@@ -536,8 +598,9 @@ sub _claims {
 }
 
 
+# Core 12.2: one that is refreshed has no nonce, and the auth_time of the login.
 sub _id_token {
-	my ($self, $code, $access) = @_;
+	my ($self, $code, $access, $refreshed) = @_;
 
 	my $alg = ($self->{bend}{id_token} || {})->{alg} // 'RS256';
 	my $now = time();
@@ -545,9 +608,9 @@ sub _id_token {
 	my $claims = {
 		iss => $self->issuer(), aud => $self->_client()->{id},
 		azp => $self->_client()->{id}, iat => $now, exp => $now + 300,
-		auth_time => $now - 1, jti => random_hex(16), typ => 'ID',
+		auth_time => $code->{auth_time} //= $now - 1, jti => random_hex(16), typ => 'ID',
 		sid => $code->{sid}, session_state => $code->{sid}, acr => '1',
-		defined $code->{nonce} ? (nonce => $code->{nonce}) : (),
+		defined $code->{nonce} && !$refreshed ? (nonce => $code->{nonce}) : (),
 		defined $access && !ref $access
 			? (at_hash => hash_half($alg, $access)) : (),
 		$self->_claims($code->{user}) };
@@ -608,7 +671,7 @@ sub _answer_userinfo {
 	my ($token) = ($req->{h}{authorization} // '') =~ /^Bearer (\S+)$/;
 	my $code = $self->{access}{ $token // '' };
 
-	if (!$code) {
+	if (!$code or $code->{ended}) {
 		my $error = _error(401, 'invalid_token');
 		push @{ $error->{own_headers} }, [ 'WWW-Authenticate' =>
 			'Bearer realm="fake", error="invalid_token"' ];

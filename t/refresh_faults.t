@@ -1,0 +1,369 @@
+#!/usr/bin/perl
+
+# Everything that can go wrong while tokens are refreshed: the table of the
+# README, line by line.  For each fault a session within leeway and one whose
+# access token is over.  Whatever happens no refresh token is sent twice.
+
+###############################################################################
+
+use warnings;
+use strict;
+
+use Test::More;
+use Time::HiRes qw/ sleep time /;
+
+use lib 't/lib';
+use Test::OIDC;
+
+###############################################################################
+
+my $t = Test::OIDC->new();
+my $idp = $t->idp();
+
+$t->conf(conf())->run();
+
+# What the user gets, and the reason in the log.
+#   good       a new token
+#   transient  the page and the old token; the next try is ten seconds away
+#   refused    the session is over
+#   lost       the page and the old token until it is over, then no session
+my @faults = (
+	[ good => 'slow', { delay => 300 } ],
+	[ refused => 'invalid_grant', error(400, 'invalid_grant') ],
+	[ refused => 'invalid_client', error(401, 'invalid_client') ],
+	[ refused => 'an error under 200', error(200, 'invalid_grant') ],
+	[ transient => '400 by a proxy', { status => 400,
+		content_type => 'text/html', body => '<html>' } ],
+	[ transient => '500', { status => 500 } ],
+	[ transient => '503', error(503, 'temporarily_unavailable') ],
+	[ transient => '429', { status => 429 } ],
+	[ transient => 'a redirect', { redirect => $idp->issuer() . '/x' } ],
+	[ lost => '504', { status => 504 } ],
+	[ lost => 'no answer', { hang => 1 }, 'hasty' ],
+	[ lost => 'too slow', { delay => 900 }, 'hasty' ],
+	[ lost => 'reset', { reset => 1 } ],
+	[ lost => 'cut in the header', { cut => 10 } ],
+	[ lost => 'cut in the body', { truncate => 10 } ],
+	[ lost => 'garbage', { body => 'garbage' } ],
+	[ lost => 'an array', { body => '[]' } ],
+	[ lost => 'no access token', { set => { token => {
+		access_token => undef } } } ],
+	[ lost => 'not Bearer', { set => { token => {
+		token_type => 'mac' } } } ],
+	[ lost => 'far too long', { pad => 200_000 } ],
+	[ transient => 'provider down', undef ],
+);
+
+my %says = (refused => qr/\[info\].*oidc: refresh refused: token_error/,
+	transient => qr/\[warn\].*oidc: refresh failed: \w+ \(/,
+	lost => qr/\[warn\].*oidc: answer to refresh lost: \w+ \(/);
+
+###############################################################################
+# Everybody logs in, and time passes for all alike.
+
+$idp->set(token => { expires_in => 10 });
+
+my $start = time();
+my @within = map { user($_->[3] // 'idp') } @faults;
+my @over = map { user($_->[3] // 'idp') } @faults;
+my %user = map { $_ => user('idp') } qw/ post redirect abort http2 logout /;
+$user{killed} = user('hasty');
+$user{keep} = user('keep');
+$user{'keep over'} = user('keep');
+$user{required} = user('required');
+
+at(6.1);
+
+for my $i (0 .. $#faults) {
+	my ($kind, $what, $bend) = @{ $faults[$i] };
+
+	fault($kind, "within leeway: $what", $bend, $within[$i], 1);
+}
+
+###############################################################################
+# The client goes away in the middle: the new tokens are not lost.
+
+my $n = $idp->count('refresh');
+my $b = $user{abort};
+$idp->once(refresh => { delay => 400 });
+my $socket = begin($b);
+$idp->wait_count(refresh => $n + 1, 5);
+my $issued = @{ $idp->issued()->{access_tokens} };
+close $socket;
+ok($t->wait_for(sub { token($b) ne $b->{token} }, 5),
+	'S10: the client left: its tokens are there');
+is($idp->count('refresh'), $n + 1, 'S10: asked once');
+
+SKIP: {
+	skip 'no HTTP/2', 2 if !$t->has('http_v2')
+		or `curl --version` !~ /HTTP2/;
+
+	$b = $user{http2};
+	$idp->once(refresh => { delay => 700 });
+	$t->curl('--http2-prior-knowledge', '-s', '--max-time', '0.4', '-b',
+		'idp=' . $b->cookie('idp')->{value},
+		'http://127.0.0.1:' . $t->port(1) . '/idp/');
+	ok($t->wait_for(sub { token($b) ne $b->{token} }, 5),
+		'S10: a client of HTTP/2 left: its tokens are there');
+	is($idp->count('refresh'), $n + 2, 'S10: asked once');
+}
+
+###############################################################################
+# A logout meanwhile wins.
+
+$n = $idp->count('refresh');
+$b = $user{logout};
+$idp->once(refresh => { delay => 400 });
+$socket = begin($b);
+$idp->wait_count(refresh => $n + 1, 5);
+my $other = $b->clone();
+is($other->get('/idp/logout', site => 'same-origin')->status(), 302,
+	'S10: logout during a refresh');
+like(answer($socket), qr{^HTTP/1.1 302 }, 'S10: wins: nobody is let through');
+is($b->get('/idp/')->status(), 302, 'S10: the session stays gone');
+
+###############################################################################
+# refresh_error keep.
+
+$n = $idp->count('refresh');
+$idp->once(refresh => error(400, 'invalid_grant'));
+is(token($user{keep}), $user{keep}{token}, 'S10: keep: the session goes on');
+is(token($user{keep}), $user{keep}{token}, 'S10: keep: with its token');
+is($idp->count('refresh'), $n + 1, 'S10: keep: without another refresh');
+
+###############################################################################
+# The worker dies while it waits.
+
+$n = $idp->count('refresh');
+$b = $user{killed};
+$idp->once(refresh => { delay => 500 });
+$socket = begin($b);
+$idp->wait_count(refresh => $n + 1, 5);
+$t->kill_worker();
+is(token($b), $b->{token}, 'S10: a killed worker: the old token');
+
+###############################################################################
+# Now all of them are over.
+
+at(10.2);
+
+for my $i (0 .. $#faults) {
+	my ($kind, $what, $bend) = @{ $faults[$i] };
+
+	next if $kind eq 'good';
+
+	my $count = $idp->count('refresh');
+	my $status = $within[$i]->get($within[$i]{path})->status();
+
+	is($status, $kind eq 'transient' ? 200 : 302,
+		"S10: $kind, the access token is over: $what");
+	is($idp->count('refresh'), $count, "TK-15: not asked again: $what");
+
+	fault($kind, "over: $what", $bend, $over[$i], 0);
+}
+
+is(token($user{keep}), $user{keep}{token}, 'S10: keep: over, and it goes on');
+$idp->once(refresh => error(401, 'invalid_grant'));
+is(token($user{'keep over'}), $user{'keep over'}{token},
+	'S10: keep: refused when over');
+
+$n = $idp->count('refresh');
+$idp->once(refresh => { status => 500 });
+is($user{required}->get('/required/')->status(), 302,
+	'S10: required: a transient failure is no live access token');
+is($user{required}->get('/required/')->status(), 302, 'S10: nor later');
+is($idp->count('refresh'), $n + 1, 'S10: asked once for it');
+
+# What is no navigation is never redirected.
+for my $path (qw/ post redirect /) {
+	$idp->once(refresh => error(400, 'invalid_grant'));
+	my $r = $user{$path}->post("/idp/$path/", 'a=b');
+	is($r->status(), 401, "B08: a POST whose refresh is refused ($path)");
+	is($r->location(), undef, 'B08: is not redirected');
+	is($user{$path}->get('/idp/')->status(), 302, 'B08: a page is');
+}
+
+###############################################################################
+# The back-off ends, and the same refresh token does.
+
+my ($down) = grep { $faults[$_][1] eq 'provider down' } 0 .. $#faults;
+ok($t->wait_for(sub { token($within[$down]) ne $within[$down]{token} }, 15),
+	'S10: transient: asked again, and refreshed');
+
+$n = $idp->count('refresh');
+ok($t->wait_for(sub { $user{killed}->get('/hasty/')->status() == 302 }, 10),
+	'S10: a killed worker: the session ends with its access token');
+is($idp->count('refresh'), $n, 'S10: and was not refreshed again');
+
+is($idp->reused(), 0, 'TK-13: no refresh token was ever sent twice');
+is($idp->count('other'), 0, 'TK-7: no redirect was followed');
+
+$t->done();
+
+###############################################################################
+
+sub fault {
+	my ($kind, $what, $bend, $b, $within) = @_;
+
+	my $mark = $t->log_mark();
+	my $n = $idp->count('refresh');
+
+	$bend ? $idp->once(refresh => $bend) : $idp->down();
+	my $r = $b->get($b->{path});
+	$idp->up() if !$bend;
+
+	my $gone = $kind eq 'refused' || $kind eq 'lost' && !$within;
+
+	is($r->status(), $gone ? 302 : 200, "S10: $what: the user");
+	is($idp->count('refresh'), $n + ($bend ? 1 : 0), "S10: $what: asked once");
+
+	if (!$gone) {
+		my $new = $kind eq 'good' ? 'isnt' : 'is';
+
+		Test::More->can($new)->(sent($r), $b->{token},
+			"S10: $what: the backend");
+		Test::More->can($new)->(token($b), $b->{token},
+			"S10: $what: the next request");
+		is($idp->count('refresh'), $n + ($bend ? 1 : 0),
+			"S10: $what: does not ask again");
+
+	} else {
+		is($b->api($b->{path})->status(), 401, "S10: $what: scripts get 401");
+	}
+
+	ok($t->wait_log($says{$kind}, 2, $mark), "O04: $what: the log")
+		if $says{$kind};
+}
+
+
+sub error {
+	my ($status, $error) = @_;
+
+	return { status => $status, content_type => 'application/json',
+		body => qq({"error":"$error"}) };
+}
+
+
+sub conf {
+	my ($major, $minor) = $t->version() =~ m{nginx/1\.(\d+)\.(\d+)};
+	my $new = $major > 25 || $major == 25 && $minor >= 1;
+	my ($on, $http2) = !$t->has('http_v2') ? ('', '')
+		: $new ? ('http2 on;', '') : ('', 'http2');
+
+	return <<"EOF";
+%%GLOBALS%%
+http {
+    %%HTTP%%
+    $on
+    proxy_set_header X-Token \$oidc_access_token;
+    oidc_provider idp {
+        %%PROVIDER%%
+        cookie_name idp;
+        redirect_uri /idp/callback;
+        logout_uri /idp/logout;
+    }
+    oidc_provider hasty {
+        %%PROVIDER%%
+        cookie_name hasty;
+        redirect_uri /hasty/callback;
+        timeout 600ms;
+    }
+    oidc_provider keep {
+        %%PROVIDER%%
+        cookie_name keep;
+        redirect_uri /keep/callback;
+        refresh_error keep;
+    }
+    oidc_provider required {
+        %%PROVIDER%%
+        cookie_name required;
+        redirect_uri /required/callback;
+        refresh required;
+    }
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+        listen 127.0.0.1:%%PORT_1%% $http2;
+        location /idp/ {
+            auth_oidc idp;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /idp/redirect/ {
+            auth_oidc idp;
+            unauth_action redirect;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /hasty/ {
+            auth_oidc hasty;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /keep/ {
+            auth_oidc keep;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /required/ {
+            auth_oidc required;
+            proxy_pass http://%%BACKEND%%;
+        }
+    }
+}
+EOF
+}
+
+
+sub user {
+	my ($name) = @_;
+
+	my $b = $t->browser();
+	my $r = $b->login("/$name/");
+
+	die "no login at $name: ", $r->status(), "\n" if $r->status() != 200;
+	$b->{path} = "/$name/";
+	$b->{token} = sent($r);
+
+	return $b;
+}
+
+
+sub token { return sent($_[0]->get($_[0]{path})) // ''; }
+
+
+sub sent {
+	my ($r) = @_;
+
+	return if $r->status() != 200;
+	return (map { $_->[1] } grep { $_->[0] eq 'X-Token' }
+		@{ $r->json()->{headers} })[0];
+}
+
+
+# A request whose answer nobody reads yet.
+sub begin {
+	my ($b) = @_;
+
+	my $url = $b->url($b->{path});
+	my $socket = $b->connect($url);
+	$socket->syswrite($b->request_bytes('GET', $url));
+
+	return $socket;
+}
+
+
+sub answer {
+	my ($socket) = @_;
+
+	$socket->blocking(1);
+	sysread $socket, my $bytes, 65536;
+
+	return $bytes;
+}
+
+
+# So many seconds after the logins; nginx counts whole ones.
+sub at {
+	my ($seconds) = @_;
+
+	my $left = $start + $seconds - time();
+	sleep $left if $left > 0;
+}
+
+###############################################################################
