@@ -119,7 +119,8 @@ struct ngx_http_oidc_bearer_s {
     oidc_dpop_t                dpop;
     u_char                     x5t[43];
 
-    unsigned                   named:1; /* keys are made */
+    unsigned                   named:1; /* id is made */
+    unsigned                   keyed:1; /* and keys from it */
     unsigned                   counted:1;   /* among the calls in flight */
     unsigned                   waited:1;    /* for metadata and keys */
     unsigned                   asked_keys:1;

@@ -104,6 +104,15 @@ ngx_http_oidc_bearer_recall(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_AGAIN;
     }
 
+    if (!b->keyed) {
+
+        if (oidc_handle_keys(b->id, &b->keys) != OIDC_OK) {
+            return NGX_ERROR;
+        }
+
+        b->keyed = 1;
+    }
+
     if (ngx_http_oidc_bearer_get(r, ctx, p->introspection.good, &op)
         == NGX_OK)
     {
@@ -249,10 +258,6 @@ ngx_http_oidc_bearer_name(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     rc = oidc_sha256(text, p - text, b->id);
 
     oidc_wipe(text, p - text);
-
-    if (rc == OIDC_OK && conf->mode == NGX_HTTP_OIDC_BEARER_INTROSPECTION) {
-        rc = oidc_handle_keys(b->id, &b->keys);
-    }
 
     b->named = 1;
 

@@ -10,12 +10,12 @@ const port = Number(process.argv[2]);
 const alg = process.argv[3] ?? 'ES256';
 const issuer = `http://127.0.0.1:${port}`;
 
-const { publicKey, privateKey } = alg === 'RS256'
-	? generateKeyPairSync('rsa', { modulusLength: 2048 })
-	: generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const pairs = {
+	RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+	ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+};
 
 const b64 = (data) => Buffer.from(data).toString('base64url');
-const header = b64(JSON.stringify({ alg, kid: 'k1', typ: 'JWT' }));
 const access = 'a'.repeat(800);
 const at_hash = b64(createHash('sha256').update(access).digest().subarray(0, 16));
 
@@ -25,26 +25,47 @@ const documents = {
 		authorization_endpoint: `${issuer}/authorize`,
 		token_endpoint: `${issuer}/token`,
 		jwks_uri: `${issuer}/jwks`,
+		introspection_endpoint: `${issuer}/introspect`,
 		id_token_signing_alg_values_supported: [alg],
 	}),
 	'/jwks': JSON.stringify({
-		keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg,
-			use: 'sig' }],
+		keys: Object.entries(pairs).map(([name, pair]) => ({
+			...pair.publicKey.export({ format: 'jwk' }), kid: name,
+			alg: name, use: 'sig' })),
 	}),
+	'/introspect': JSON.stringify({ active: true, ...access_claims() }),
+	'/access/RS256': jwt('RS256', 'at+jwt', access_claims()),
+	'/access/ES256': jwt('ES256', 'at+jwt', access_claims()),
 };
+
+// good for as long as a benchmark may take
+function access_claims() {
+	const now = Math.floor(Date.now() / 1000);
+
+	return { iss: issuer, aud: 'bench', sub: 'user-1', client_id: 'app',
+		scope: 'openid profile email', jti: 'j1', iat: now,
+		exp: now + 86400, name: 'Ann Example', email: 'ann@example.test' };
+}
+
+function jwt(name, typ, claims) {
+	const input = b64(JSON.stringify({ alg: name, kid: name, typ })) + '.'
+		+ b64(JSON.stringify(claims));
+	const key = pairs[name].privateKey;
+	const signature = sign('sha256', Buffer.from(input), name === 'RS256'
+		? key : { key, dsaEncoding: 'ieee-p1363' });
+
+	return input + '.' + signature.toString('base64url');
+}
 
 function idToken(nonce) {
 	const now = Math.floor(Date.now() / 1000);
-	const input = header + '.' + b64(JSON.stringify({
+
+	return jwt(alg, 'JWT', {
 		iss: issuer, aud: 'bench', sub: `user-${nonce.slice(0, 12)}`,
 		iat: now, exp: now + 300, nonce, at_hash, auth_time: now,
 		name: 'Ann Example', email: 'ann@example.test', email_verified: true,
 		preferred_username: 'ann', groups: ['staff', 'readers', 'writers'],
-	}));
-	const signature = sign('sha256', Buffer.from(input), alg === 'RS256'
-		? privateKey : { key: privateKey, dsaEncoding: 'ieee-p1363' });
-
-	return input + '.' + signature.toString('base64url');
+	});
 }
 
 createServer((req, res) => {
