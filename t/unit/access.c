@@ -99,6 +99,19 @@ static const token_t  tokens[] = {
     { "BE-9: c_hash", KC, "{" FULL ",\"c_hash\":\"n\"}", 0, OIDC_JWS_TYP },
     { "BE-9: events", KC, "{" FULL ",\"events\":{}}", 0, OIDC_JWS_TYP },
 
+    { "BE-7: typ application/jwt", "{\"alg\":\"ES256\",\"typ\":"
+      "\"application/jwt\"}", "{" FULL "}", 1, OIDC_JWS_TYP },
+    { "BE-8: Keycloak's as RFC 9068 says it", KC, "{" BASE ","
+      "\"typ\":\"at+jwt\"}", 0, OIDC_OK },
+    { "BE-9: a claim typ that begins like one", KC, "{" BASE ","
+      "\"typ\":\"Bear\"}", 0, OIDC_JWS_TYP },
+    { "BE-9: one as long", KC, "{" BASE ",\"typ\":\"Logout\"}", 0,
+      OIDC_JWS_TYP },
+    { "BE-8: it has a scp", KC, "{" BASE ",\"scp\":[\"a\"]}", 0, OIDC_OK },
+    { "BE-8: it has a client_id", KC, "{" BASE ",\"client_id\":\"a\"}", 0,
+      OIDC_OK },
+    { "BE-9: s_hash", KC, "{" FULL ",\"s_hash\":\"n\"}", 0, OIDC_JWS_TYP },
+
     { "BE-7: no iss", AT_TYP, "{\"aud\":\"api\",\"exp\":1800000100}", 0,
       OIDC_CLAIM_ISS },
     { "BE-5 BE-7: another iss", AT_TYP, "{\"iss\":\"https://idp/\","
@@ -121,6 +134,14 @@ static const token_t  tokens[] = {
       OIDC_CLAIM_NBF },
     { "BE-5: nbf within the leeway", AT_TYP, "{" BASE ",\"nbf\":1800000030}",
       0, OIDC_OK },
+    { "BE-5: nbf is text", AT_TYP, "{" BASE ",\"nbf\":\"1\"}", 0,
+      OIDC_CLAIM_NBF },
+    { "BE-5: iat within the leeway", AT_TYP, "{" BASE ","
+      "\"iat\":1800000030}", 0, OIDC_OK },
+    { "BE-5: iat is text", AT_TYP, "{" BASE ",\"iat\":\"1\"}", 0,
+      OIDC_CLAIM_IAT },
+    { "BE-7: a scope that is a number", AT_TYP, "{" BASE ","
+      "\"scope\":[\"a\",1]}", 0, OIDC_CLAIM_TYPE },
     { "BE-5: iat ahead", AT_TYP, "{" BASE ",\"iat\":1800000031}", 0,
       OIDC_CLAIM_IAT },
     { "BE-7: scope is a number", AT_TYP, "{" BASE ",\"scope\":1}", 0,
@@ -173,6 +194,18 @@ test_jwt(void)
                      "\"typ\":\"token-introspection+jwt\"}", "{" FULL "}"),
                 0),
           OIDC_BEARER_TOKEN, "IN-15: an introspection answer is none");
+
+    expect.issuer.len = 0;
+    is_rc(check(sign(AT_TYP, "{\"iss\":\"\",\"aud\":\"api\","
+                     "\"exp\":1800000100}"), 0),
+          OIDC_BEARER_TOKEN, "BE-7: an empty iss");
+    is_rc(why, OIDC_CLAIM_ISS, "BE-7: ... is nobody's");
+    expect.issuer = tap_str("https://idp");
+
+    token = sign(AT_TYP, "{" FULL "}");
+    tap.fail_after = 0;
+    is_rc(check(token, 1), OIDC_NOMEM, "R19: no memory is not its fault");
+    tap.fail_after = -1;
 
     expect.jwks = NULL;
     is_rc(check(sign(AT_TYP, "{" FULL "}"), 1), OIDC_NOT_READY,
@@ -247,6 +280,15 @@ test_audience(void)
           OIDC_BEARER_AUDIENCE, "IN-5: ... and not where there is");
     is_rc(rule("{}", "audience", "api", 0), OIDC_BEARER_AUDIENCE,
           "IN-5: neither");
+    is_rc(rule("{}", "audience", "", 0), OIDC_BEARER_AUDIENCE,
+          "IN-5: neither is an empty name");
+    is_rc(rule("{\"client_id\":\"x\"}", "audience", "api", 0),
+          OIDC_BEARER_AUDIENCE, "IN-5: another client_id");
+    is_rc(rule("{\"client_id\":\"api\",\"azp\":\"x\"}", "audience", "api",
+               0),
+          OIDC_OK, "R17: client_id goes before azp");
+    is_rc(rule("{\"azp\":\"api\"}", "audience", "api", 0), OIDC_OK,
+          "R17: azp where there is none");
     is_rc(rule("{\"aud\":\"api\"}", "audience", NULL, 0), OIDC_BEARER_AUDIENCE,
           "IN-5: nobody is admitted");
     is_rc(rule("{\"aud\":\"\"}", "audience", "", 0), OIDC_BEARER_AUDIENCE,

@@ -139,13 +139,33 @@ test_base64(void)
     is_rc(parse("Bearer YS5iLmM==", OIDC_BEARER_BASE64), OIDC_OK,
           "IN-20: wrong padding");
     is_str(&bearer.token, "YS5iLmM==", "IN-20: stays as well");
+    is_rc(parse("Bearer YWJjZ===", OIDC_BEARER_BASE64), OIDC_OK,
+          "IN-20: padding of three");
+    is_str(&bearer.token, "YWJjZ===", "IN-20: is none");
+    is_rc(parse("Bearer YWJjZA==", OIDC_BEARER_BASE64), OIDC_OK,
+          "IN-20: of two");
+    is_str(&bearer.token, "abcd", "IN-20: is");
+
+    tap.fail_after = 0;
+    is_rc(parse("Bearer YS5iLmM", OIDC_BEARER_BASE64), OIDC_NOMEM,
+          "B14: no memory for the copy");
+    tap.fail_after = 1;
+    is_rc(parse("Bearer YS5iLmM", OIDC_BEARER_BASE64), OIDC_NOMEM,
+          "B14: none for the token");
+    tap.fail_after = -1;
 }
 
 
 static void
 test_challenge(void)
 {
+    size_t            i;
     oidc_challenge_t  c;
+
+    static const oidc_rc_t  proofs[] = {
+        OIDC_DPOP_PROOF, OIDC_DPOP_SIGNATURE, OIDC_DPOP_REQUEST,
+        OIDC_DPOP_TOKEN, OIDC_DPOP_TIME, OIDC_DPOP_REPLAY
+    };
 
     memset(&c, 0, sizeof(c));
     c.realm = tap_str("api");
@@ -194,10 +214,23 @@ test_challenge(void)
     c.max_age = -1;
     c.dpop = 1;
     c.algs = tap_str("ES256 PS256");
-    challenge(OIDC_DPOP_TIME, &c, "DPoP realm=\"\", "
-              "error=\"invalid_dpop_proof\", error_description=\"The DPoP"
-              " proof is not valid\", algs=\"ES256 PS256\"",
-              "BE-13: a bad proof");
+
+    for (i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
+        challenge(proofs[i], &c, "DPoP realm=\"\", "
+                  "error=\"invalid_dpop_proof\", error_description=\"The DPoP"
+                  " proof is not valid\", algs=\"ES256 PS256\"",
+                  oidc_rc_name(proofs[i]));
+    }
+
+    challenge(OIDC_DPOP_NONCE, &c, "DPoP realm=\"\", "
+              "error=\"use_dpop_nonce\", error_description=\"The DPoP proof"
+              " must carry the nonce of this answer\", algs=\"ES256 PS256\"",
+              "BE-13: no nonce");
+
+    c.dpop = 0;
+    c.max_age = 0;
+    challenge(OIDC_BEARER_MISSING, &c, "Bearer realm=\"\", max_age=\"0\"",
+              "BE-13 BE-14: algs are of DPoP alone; a max_age of 0 counts");
     ok(strcmp(oidc_bearer_error(OIDC_DPOP_NONCE), "use_dpop_nonce") == 0,
        "BE-13: a nonce is asked for");
 }
@@ -225,6 +258,12 @@ test_quoting(void)
     c.scope = tap_str("a\r\nSet-Cookie: x");
     challenge(OIDC_BEARER_MISSING, &c, "Bearer realm=\"r\"",
               "BE-6: a line break");
+    c.scope = tap_str("a\x7f");
+    challenge(OIDC_BEARER_MISSING, &c, "Bearer realm=\"r\"", "BE-6: DEL");
+    c.realm = tap_str("r\x7f s");
+    challenge(OIDC_BEARER_MISSING, &c, "Bearer realm=\"r s\"",
+              "BE-6: DEL in the realm, but a blank may stand there");
+    c.realm = tap_str("r");
     c.scope = tap_str("caf\xc3\xa9");
     challenge(OIDC_BEARER_MISSING, &c, "Bearer realm=\"r\"",
               "BE-6: not ASCII");

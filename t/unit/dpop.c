@@ -83,6 +83,8 @@ static const proof_t  proofs[] = {
     { "BE-13: an empty jti", "{\"htm\":\"GET\",\"htu\":\"" URL "\","
       "\"ath\":\"" ATH "\",\"iat\":1800000000,\"jti\":\"\"}",
       OIDC_DPOP_PROOF },
+    { "BE-13: ath as an object", "{\"htm\":\"GET\",\"htu\":\"" URL "\","
+      "\"ath\":{},\"iat\":1800000000,\"jti\":\"j\"}", OIDC_DPOP_TOKEN },
     { "BE-13: no object", "[]", OIDC_DPOP_PROOF },
     { "BE-13: a claim twice", "{" BODY ",\"jti\":\"j2\"}", OIDC_DPOP_PROOF },
     { NULL, NULL, OIDC_OK }
@@ -149,7 +151,7 @@ test_algs(void)
 static void
 test_claims(void)
 {
-    char            text[1024], jti[OIDC_DPOP_JTI_MAX + 2];
+    char            text[8192], jti[OIDC_DPOP_JTI_MAX + 2];
     const proof_t  *p;
 
     for (p = proofs; p->name != NULL; p++) {
@@ -168,20 +170,35 @@ test_claims(void)
              "\"ath\":\"" ATH "\",\"iat\":1800000000,\"jti\":\"%s\"}", jti);
     is_rc(check(proof("ES256", "{}", text)), OIDC_DPOP_PROOF,
           "BE-13: a longer one");
+
+    snprintf(text, sizeof(text), "{" BODY ",\"x\":\"%05000d\"}", 0);
+    is_rc(check(proof("ES256", "{}", text)), OIDC_OK, "BE-13: long");
+    snprintf(text, sizeof(text), "{" BODY ",\"x\":\"%07000d\"}", 0);
+    is_rc(check(proof("ES256", "{}", text)), OIDC_DPOP_PROOF,
+          "BE-13: too long, though its payload is not");
 }
 
 
 static void
 test_header(void)
 {
-    char        *dump;
+    char        *dump, text[32];
+    size_t       i;
     json_t      *jwk;
     oidc_str_t   token, other;
+
+    static const char *const  private[] = {
+        "d", "p", "q", "dp", "dq", "qi", "oth", "k", NULL
+    };
 
     is_rc(check(tap_str("")), OIDC_DPOP_PROOF, "BE-13: no proof");
     is_rc(check(tap_str("x")), OIDC_DPOP_PROOF, "BE-13: no JWS");
     is_rc(check(tap_str("e30.e30.e30")), OIDC_DPOP_PROOF,
           "BE-13: an empty header");
+    is_rc(check(tap_str("W10.e30.e30")), OIDC_DPOP_PROOF,
+          "BE-13: a header that is an array");
+    is_rc(check(tap_str("!.e30.e30")), OIDC_DPOP_PROOF,
+          "BE-13: a header that is no base64url");
 
     is_rc(check(proof("ES256", "{\"typ\":\"JWT\"}", "{" BODY "}")),
           OIDC_DPOP_PROOF, "BE-13: typ JWT");
@@ -204,13 +221,15 @@ test_header(void)
     is_rc(check(proof("ES256", "{\"-jwk\":1}", "{" BODY "}")),
           OIDC_DPOP_PROOF, "BE-13: no jwk");
 
-    jwk = jose_jwk(jose_p256.pkey, "{\"d\":\"AAAA\"}");
-    jwk = json_pack("{s:o}", "jwk", jwk);
-    dump = json_dumps(jwk, 0);
-    is_rc(check(proof("ES256", dump, "{" BODY "}")), OIDC_DPOP_PROOF,
-          "BE-13: a private key");
-    free(dump);
-    json_decref(jwk);
+    for (i = 0; private[i] != NULL; i++) {
+        snprintf(text, sizeof(text), "{\"%s\":\"AAAA\"}", private[i]);
+        jwk = json_pack("{s:o}", "jwk", jose_jwk(jose_p256.pkey, text));
+        dump = json_dumps(jwk, 0);
+        ok(check(proof("ES256", dump, "{" BODY "}")) == OIDC_DPOP_PROOF,
+           "BE-13: a private key, by its %s", private[i]);
+        free(dump);
+        json_decref(jwk);
+    }
 
     jwk = json_pack("{s:o}", "jwk",
                     jose_jwk(jose_p256.pkey, "{\"use\":\"enc\"}"));
@@ -310,6 +329,17 @@ test_url(void)
         { "https://h/", "https://h", 1 },
         { "https://h/a~b", "https://h/%61%7eb", 1 },
         { "https://h/%2fb", "https://h/%2Fb", 1 },
+        { "https://h", "https://h/", 1 },
+        { "https://h/azAZ09-._~", "https://h/%61%7a%41%5A%30%39%2d%2E%5f%7E",
+          1 },
+        { "https://h/@", "https://h/%40", 0 },
+        { "https://h/:", "https://h/%3a", 0 },
+        { "https://h/%5b", "https://h/[", 0 },
+        { "https://h/%60", "https://h/`", 0 },
+        { "https://h/%7b", "https://h/{", 0 },
+        { "https://h/!", "https://h/%21", 0 },
+        { "https://h/%", "https://h/%", 1 },
+        { "https://h/%4", "https://h/%4", 1 },
         { "https://h/a", "https://h/A", 0 },
         { "https://h/a", "https://h/a/", 0 },
         { "https://h/a", "http://h/a", 0 },

@@ -236,6 +236,24 @@ test_signed(void)
         { "IN-11: nbf ahead", "{\"iss\":\"https://idp\",\"aud\":\"client\","
           "\"iat\":1800000000,\"nbf\":1800000031,"
           "\"token_introspection\":{\"active\":true}}", OIDC_CLAIM_NBF },
+        { "IN-11: exp ahead", "{\"iss\":\"https://idp\","
+          "\"aud\":\"client\",\"iat\":1800000000,\"exp\":1800000001,"
+          "\"token_introspection\":{\"active\":true}}", OIDC_OK },
+        { "IN-11: exp within the leeway", "{\"iss\":\"https://idp\","
+          "\"aud\":\"client\",\"iat\":1800000000,\"exp\":1799999971,"
+          "\"token_introspection\":{\"active\":true}}", OIDC_OK },
+        { "IN-11: exp is text", "{\"iss\":\"https://idp\","
+          "\"aud\":\"client\",\"iat\":1800000000,\"exp\":\"1800000001\","
+          "\"token_introspection\":{\"active\":true}}", OIDC_CLAIM_EXP },
+        { "IN-11: nbf past", "{\"iss\":\"https://idp\","
+          "\"aud\":\"client\",\"iat\":1800000000,\"nbf\":1799999999,"
+          "\"token_introspection\":{\"active\":true}}", OIDC_OK },
+        { "IN-11: nbf within the leeway", "{\"iss\":\"https://idp\","
+          "\"aud\":\"client\",\"iat\":1800000000,\"nbf\":1800000030,"
+          "\"token_introspection\":{\"active\":true}}", OIDC_OK },
+        { "IN-11: nbf is text", "{\"iss\":\"https://idp\","
+          "\"aud\":\"client\",\"iat\":1800000000,\"nbf\":\"1\","
+          "\"token_introspection\":{\"active\":true}}", OIDC_CLAIM_NBF },
         { "IN-11 R14: no token_introspection", "{\"iss\":\"https://idp\","
           "\"aud\":\"client\",\"iat\":1800000000,\"active\":true}",
           OIDC_INTROSPECTION },
@@ -276,6 +294,14 @@ test_signed(void)
                 encrypted("ECDH-ES", "A256GCM", "{}", TI)),
           OIDC_JWS, "R13: encrypted where it must be signed alone");
 
+    expect.issuer.len = 0;
+    is_rc(check(OIDC_INTROSPECT_SIGNED,
+                sign(TI, "{\"iss\":\"\",\"aud\":\"client\","
+                     "\"iat\":1800000000,"
+                     "\"token_introspection\":{\"active\":true}}")),
+          OIDC_CLAIM_ISS, "IN-11: an empty iss is nobody's");
+    expect.issuer = tap_str("https://idp");
+
     expect.algs = OIDC_RS256;
     is_rc(check(OIDC_INTROSPECT_SIGNED, sign(TI, OUTER(INNER))),
           OIDC_JWS_ALG, "IN-12: another alg is configured");
@@ -291,7 +317,25 @@ test_signed(void)
 static void
 test_encrypted(void)
 {
+    char        text[64];
+    size_t      i;
     oidc_str_t  jws, copy;
+
+    static const struct {
+        const char  *value;
+        oidc_rc_t    rc;
+    } ctys[] = {
+        { "\"jwt\"", OIDC_OK },
+        { "\"application/JWT\"", OIDC_OK },
+        { "\"JWE\"", OIDC_JWE_NESTED },
+        { "\"JW\"", OIDC_JWE_NESTED },
+        { "\"JWTs\"", OIDC_JWE_NESTED },
+        { "\"application/jws\"", OIDC_JWE_NESTED },
+        { "\"application/jwts\"", OIDC_JWE_NESTED },
+        { "\"\"", OIDC_JWE_NESTED },
+        { "[\"JWT\"]", OIDC_JWE_NESTED },
+        { "null", OIDC_JWE_NESTED }
+    };
 
     jws = sign(TI, OUTER(INNER));
     (void) oidc_str_dup(tap_pool(), &jws, &copy);
@@ -323,6 +367,13 @@ test_encrypted(void)
                 encrypted("ECDH-ES", "A256GCM", "{\"cty\":\"json\"}",
                           (char *) copy.data)),
           OIDC_JWE_NESTED, "IN-14: cty says it is no JWT");
+
+    for (i = 0; i < sizeof(ctys) / sizeof(ctys[0]); i++) {
+        snprintf(text, sizeof(text), "{\"cty\":%s}", ctys[i].value);
+        ok(check(OIDC_INTROSPECT_ENCRYPTED,
+                 encrypted("ECDH-ES", "A256GCM", text, (char *) copy.data))
+           == ctys[i].rc, "IN-14: cty %s", ctys[i].value);
+    }
 
     is_rc(check(OIDC_INTROSPECT_ENCRYPTED, copy), OIDC_JWE_PLAIN,
           "R13: no downgrade to signed");
@@ -360,6 +411,15 @@ test_keycloak(void)
           OIDC_OK, "R13: Keycloak's JSON with jwt");
     is_str(&access.client_id, "app", "R13: what is signed counts");
     is_str(&access.scope, "s", "R13: ... and not what stands beside it");
+
+    is_rc(check(OIDC_INTROSPECT_JWT,
+                with_jwt("true", "{\"alg\":\"ES256\",\"typ\":\"JWT\"}",
+                         AT(""))),
+          OIDC_OK, "R13: typ JWT");
+    is_rc(check(OIDC_INTROSPECT_JWT,
+                with_jwt("true", "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}",
+                         AT(""))),
+          OIDC_OK, "R13: typ at+jwt");
 
     is_rc(check(OIDC_INTROSPECT_JWT, tap_str("{\"active\":false}")),
           OIDC_BEARER_INACTIVE, "R13: inactive without jwt");

@@ -194,6 +194,10 @@ test_refused(void)
     is_rc(signed_with(&signer, "{}", &token), OIDC_KEY,
           "TK-5: a secret of 31 octets");
 
+    signer.secret = tap_str("0123456789abcdef0123456789abcdef");
+    is_rc(signed_with(&signer, "{}", &token), OIDC_OK,
+          "TK-5: one of 32 octets");
+
     own_key(jose_p256.pkey, "ES256", &key);
     signer.key = &key;
 

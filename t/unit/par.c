@@ -35,6 +35,7 @@ static void test_extra(void);
 static void test_form(void);
 static void test_answers(void);
 
+static int no_random(u_char *buf, size_t len);
 static json_t *object(const char *extra, oidc_rc_t expected);
 
 
@@ -159,7 +160,12 @@ test_extra(void)
     (void) object("max_age=x", OIDC_ARGS);
     (void) object("max_age=", OIDC_ARGS);
     (void) object("max_age=12345678901", OIDC_ARGS);
+    (void) object("max_age=-1", OIDC_ARGS);
     (void) object("a=%zz", OIDC_ARGS);
+
+    client.random = no_random;
+    (void) object("", OIDC_CRYPTO);
+    client.random = oidc_random;
 
     client.secret.len = 31;
     (void) object("", OIDC_KEY);
@@ -206,6 +212,7 @@ test_form(void)
 static void
 test_answers(void)
 {
+    char             text[OIDC_REQUEST_URI_MAX + 64];
     size_t           i;
     int64_t          expires;
     oidc_rc_t        rc;
@@ -243,6 +250,7 @@ test_answers(void)
         { 404, "text/html", "x", OIDC_FETCH_STATUS },
         { 302, json, "{\"request_uri\":\"urn:x\",\"expires_in\":60}",
           OIDC_FETCH_STATUS },
+        { 302, json, "{\"error\":\"invalid_request\"}", OIDC_FETCH_STATUS },
         { 500, json, "{\"error\":\"server_error\"}", OIDC_FETCH_STATUS },
         { 0, json, "", OIDC_FETCH_STATUS }
     };
@@ -260,6 +268,24 @@ test_answers(void)
            "AD-1: ... and its members");
         ok((rc == OIDC_PAR_ERROR) == (error.len != 0), "AD-1: ... its error");
     }
+
+    for (i = OIDC_REQUEST_URI_MAX; i <= OIDC_REQUEST_URI_MAX + 1; i++) {
+        snprintf(text, sizeof(text), "{\"request_uri\":\"%0*d\","
+                 "\"expires_in\":60}", (int) i, 0);
+        type = tap_str(json);
+        body = tap_str(text);
+        rc = oidc_par_parse(tap_pool(), 201, &type, &body, &uri, &expires,
+                            &error);
+        ok(rc == (i == OIDC_REQUEST_URI_MAX ? OIDC_OK : OIDC_PAR_MEMBER),
+           "AD-1: a request_uri of %d bytes", (int) i);
+    }
+}
+
+
+static int
+no_random(u_char *buf, size_t len)
+{
+    return 0;
 }
 
 
