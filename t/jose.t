@@ -31,6 +31,7 @@ plan(skip_all => "no $jose") unless -x $jose;
 my $d = tempdir('jose-test-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $json = JSON::XS->new->canonical->utf8;
 my $files = 0;
+my ($file_of_vectors, %count);
 
 ###############################################################################
 
@@ -327,6 +328,78 @@ for my $args ("introspection $pem --issuer x --client-id y",
 
 ###############################################################################
 
+# Examples that stand in the RFCs themselves; those of RFC 7515, RFC 7518 and
+# RFC 8037 are in t/unit/jws.c, jwe.c and key.c.
+
+{
+	my $rsa = keyset({ kty => 'RSA', e => 'AQAB',
+		n => 'oahUIoWw0K0usKNuOR6H4wkf4oBUXHTxRvgb48E-BVvxkeDNjbC4he8rUW'
+			. 'cJoZmds2h7M70imEVhRU5djINXtqllXI4DFqcI1DgjT9LewND8MW2Krf3S'
+			. 'psk_ZkoFnilakGygTwpZ3uesH-PFABNIUYpOiN15dsQRkgr0vEhxN92i2a'
+			. 'sbOenSZeyaxziK72UwxrrKoExv6kc5twXTq4h-QChLOln0_mtUZwfsRaMS'
+			. 'tPs6mS6XrgxnxbWhojf663tuEQueGC-FCMfra36C9knDFGzKsNa7LZK2dj'
+			. 'YgyD3JR_MB_4NUJW_TqOQtwHYbxevoJArm-L5StowjzGy-_bq6Gw',
+		d => 'kLdtIj6GbDks_ApCSTYQtelcNttlKiOyPzMrXHeI-yk1F7-kpDxY4-WY5N'
+			. 'WV5KntaEeXS1j82E375xxhWMHXyvjYecPT9fpwR_M9gV8n9Hrh2anTpTD9'
+			. '3Dt62ypW3yDsJzBnTnrYu1iwWRgBKrEYY46qAZIrA2xAwnm2X7uGR1hghk'
+			. 'qDp0Vqj3kbSCz1XyfCs6_LehBwtxHIyh8Ripy40p24moOAbgxVw3rxT_vl'
+			. 't3UVe4WO3JkJOzlpUf-KTVI2Ptgm-dARxTEtE-id-4OJr0h-K-VFs3VSnd'
+			. 'VTIznSxfyrj8ILL6MG_Uv8YAu7VILSB3lOW085-4qE3DzgrTjgyQ' });
+	my $encrypted = 'OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZKTyKOMTYUmKoTCVJRgckCL9k'
+		. 'iMT03JGeipsEdY3mx_etLbbWSrFr05kLzcSr4qKAq7YN7e9jwQRb23nfa6c9d-StnI'
+		. 'mGyFDbSv04uVuxIp5Zms1gNxKKK2Da14B8S4rzVRltdYwam_lDp5XnZAYpQdb76FdI'
+		. 'KLaVmqgfwX7XWRxv2322i-vDxRfqNzo_tETKzpVLzfiwQyeyPGLBIO56YJ7eObdv0j'
+		. 'e81860ppamavo35UgoRdbYaBcoh9QcfylQr66oc6vFWXRcZ_ZT2LawVCWTIy3brGPi'
+		. '6UklfCpIMfIjf7iGdXKHzg.48V1_ALb6US04U3b.5eym8TW_c8SuK0ltJ3rpYIzOeD'
+		. 'Qz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6jiSdiwkIr3ajwQzaBtQD_A.XFBoMYU'
+		. 'ZodetZdvTiFvSkQ';
+	my $decrypt = "decrypt $rsa --alg $all_algs --enc $all_encs";
+
+	($status, $out) = jose($decrypt,
+		"eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.$encrypted");
+	is("$status $out", '0 The true sign of intelligence is not knowledge but'
+		. ' imagination.', 'R07 RFC 7516 A.1: RSA-OAEP, A256GCM');
+
+	# the headers of A.2 and A.3, which decide already
+	for my $header ('{"alg":"RSA1_5","enc":"A128CBC-HS256"}',
+		'{"alg":"A128KW","enc":"A128CBC-HS256"}')
+	{
+		($status, $out) = jose($decrypt, Crypt::Misc::encode_b64u($header)
+			. ".$encrypted");
+		like("$status $out", qr/^1 jwe_alg: /, "R08 RFC 7516: $header");
+	}
+
+	my $jwt = Crypt::Misc::encode_b64u(qq({"iss":"joe",\r\n "exp":1300819380,)
+		. qq(\r\n "http://example.com/is_root":true}));
+	($status, $out) = jose('verify ' . keyset({ kty => 'oct',
+		k => 'AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75'
+			. 'aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow' }) . ' --alg HS256',
+		"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.$jwt."
+			. 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk');
+	like("$status $out", qr/^0 \{"iss":"joe"/, 'V06 RFC 7519 3.1: HS256');
+	($status, $out) = jose("verify $hs --alg $all",
+		"eyJhbGciOiJub25lIn0.$jwt.");
+	is($status, 1, 'P1 RFC 7519 6.1: an unsecured JWT is refused');
+
+	my $keys = keyset(
+		{ kty => 'EC', crv => 'P-256', use => 'enc', kid => '1',
+			x => 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
+			y => '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM' },
+		{ kty => 'RSA', e => 'AQAB', alg => 'RS256', kid => '2011-04-29',
+			n => '0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbb'
+				. 'fAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3okn'
+				. 'jhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-6'
+				. '5YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qM'
+				. 'QvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4l'
+				. 'Fd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJz'
+				. 'KnqDKgw' });
+	($status, $out) = jose("jwk $keys --thumbprint", '');
+	like("$status $out", qr/^0 [\w-]{43}\nNzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\n$/,
+		'V09 RFC 7517 A.1: both keys, RFC 7638: the thumbprint of the second');
+}
+
+###############################################################################
+
 # RFC 7520.
 
 SKIP: {
@@ -335,7 +408,7 @@ SKIP: {
 	my (%accepted, %refused);
 
 	for my $path (glob "$vectors/{jws,jwe,curve25519,rfc7797}/*.json") {
-		my $vector = read_json($path);
+		my $vector = read_vectors($path);
 		my ($name) = $path =~ m!([^/]+)\.json$!;
 
 		$refused{$name} = cookbook($name, $vector->{input},
@@ -351,7 +424,7 @@ SKIP: {
 		}
 	}
 
-	my $nested = read_json("$vectors/6.nesting_signatures_and_encryption.json");
+	my $nested = read_vectors("$vectors/6.nesting_signatures_and_encryption.json");
 	$refused{'6.inner'} = cookbook('6.inner', $nested->{sign}{input},
 		$nested->{sign}{output}{compact}, \%accepted);
 	$refused{'6.nesting'} = cookbook('6.nesting', $nested->{encrypt}{input},
@@ -369,13 +442,14 @@ SKIP: {
 	my (%opened, %kept);
 
 	for my $path (glob "$vectors/{jwe,curve25519}/*.json") {
-		my $vector = read_json($path);
+		my $vector = read_vectors($path);
 		my ($name) = $path =~ m!([^/]+)\.json$!;
 
 		open_jwe($name, $vector, \%opened, \%kept)
 			if $vector->{encrypting_content};
 	}
 
+	$nested = read_vectors("$vectors/6.nesting_signatures_and_encryption.json");
 	open_jwe('6.nesting', $nested->{encrypt}, \%opened, \%kept);
 
 	is(join(' ', map { /^([\d_]+|[^.]+)/; $1 || $_ } sort keys %opened),
@@ -398,6 +472,7 @@ SKIP: {
 	my $keys = '';
 
 	for my $path (sort glob "$vectors/jwk/*.json") {
+		read_vectors($path);
 		my ($status, $out) = jose("jwk $path", '');
 		my $set = $json->decode($out)->{keys};
 		$keys .= @$set;
@@ -405,6 +480,17 @@ SKIP: {
 	}
 
 	is($keys, '111100', 'V09 cookbook: four keys are usable, two are oct');
+
+	my $tokens = 0;
+
+	for (sort keys %count) {
+		my %n = %{ $count{$_} };
+		note("vectors $_: ", join ', ', map { "$n{$_} $_" } sort keys %n);
+		$tokens += $_ for values %n;
+	}
+
+	is(join(' ', scalar keys %count, $tokens), '32 115',
+		'KE-10 cookbook: files, and answers as counted above');
 }
 
 done_testing();
@@ -463,9 +549,12 @@ sub jose {
 
 	my $in = file($input);
 	my $out = `'$jose' $args < '$in' 2>&1`;
+	my $status = $? >> 8;
 	unlink $in;
+	$count{$file_of_vectors}{ $status ? 'refused' : 'accepted' }++
+		if defined $file_of_vectors;
 
-	return ($? >> 8, $out);
+	return ($status, $out);
 }
 
 
@@ -522,6 +611,16 @@ sub read_json {
 	local $/;
 
 	return $json->decode(scalar <$f>);
+}
+
+
+# from here on what jose says is counted for this file
+sub read_vectors {
+	my ($path) = @_;
+
+	$file_of_vectors = $path =~ s!^\Q$vectors\E/!!r;
+
+	return read_json($path);
 }
 
 
