@@ -373,6 +373,7 @@ struct ngx_http_oidc_ctx_s {
     ngx_str_t                   detail;     /* of it, fit for log and header */
     ngx_str_t                   args;       /* taken away from r->args */
     ngx_str_t                   body;       /* of a POST to an URI of ours */
+    void                      **loc_conf;   /* r's own while that is read */
     const char                 *what;       /* for the log: "login", "logout" */
 
     /* the flow, and what it waits for */

@@ -42,15 +42,18 @@ ngx_http_oidc_read_form(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    ctx->body_read = 0;
+    ctx->loc_conf = r->loc_conf;
+
     if (ngx_http_oidc_body_limits(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ctx->body_read = 0;
-
     rc = ngx_http_read_client_request_body(r, ngx_http_oidc_body_read);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+
+        r->loc_conf = ctx->loc_conf;
 
         /* a chunked one that is too long, or no chunks at all */
 
@@ -71,7 +74,9 @@ ngx_http_oidc_read_form(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
 /*
  * Limits of the location are those of what is behind it.  A body of unknown
- * length is refused by nginx itself, with 413, once it is too long.
+ * length is refused by nginx itself, with 413, once it is too long.  As soon as
+ * the body is read the configuration must be the location's own again: nginx
+ * looks into it for the keep-alive timeout when our copy is freed already.
  */
 
 static ngx_int_t
@@ -112,6 +117,7 @@ ngx_http_oidc_body_read(ngx_http_request_t *r)
     ctx = ngx_http_oidc_get_ctx(r);
 
     ctx->body_read = 1;
+    r->loc_conf = ctx->loc_conf;
 
     if (!ctx->waiting) {
 
