@@ -361,6 +361,10 @@ claims_of(const oidc_str_t *token, unsigned algs, const oidc_key_t *key)
         return NULL;
     }
 
+    if (!oidc_json_has(jws.header, "typ", "JWT")) {
+        fail("F21: an assertion is a JWT");
+    }
+
     json_decref(jws.header);
     claims = NULL;
     (void) oidc_json_parse(&jws.payload, OIDC_JWS_MAX, &claims);
