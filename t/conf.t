@@ -435,7 +435,7 @@ for (qw/ foo issuers proxy_pass proxy_cache proxy_set_header proxy_method
 	proxy_redirect proxy_hide_header proxy_buffering error_page return
 	rewrite root add_header auth_oidc auth_request access_log error_log
 	client_max_body_size limit_req sub_filter server_name listen type size
-	auth_jwt proxy_ssl_trusted_certificate proxy_ssl_crl introspection_cache
+	auth_jwt proxy_ssl_trusted_certificate proxy_ssl_crl
 	bearer /)
 {
 	$c->refused("O02: $_ in a provider", provider => "$_ on;",
