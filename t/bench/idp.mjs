@@ -1,10 +1,12 @@
 // The provider of the benchmark: as fast as one process can sign.  A code is
-// the nonce that its ID token is to carry, so nothing is kept.
+// the nonce that its ID token is to carry, so nothing is kept but the sids, for
+// /logout-tokens: a JSON list of so many tokens, for sids given out and others.
 //
 //   node idp.mjs PORT [ES256|RS256]
 
 import { createServer } from 'node:http';
-import { generateKeyPairSync, createHash, sign } from 'node:crypto';
+import { generateKeyPairSync, createHash, randomUUID, sign }
+	from 'node:crypto';
 
 const port = Number(process.argv[2]);
 const alg = process.argv[3] ?? 'ES256';
@@ -38,6 +40,12 @@ const documents = {
 	'/access/ES256': jwt('ES256', 'at+jwt', access_claims()),
 };
 
+const sids = [];
+
+function seconds() {
+	return Math.floor(Date.now() / 1000);
+}
+
 // good for as long as a benchmark may take
 function access_claims() {
 	const now = Math.floor(Date.now() / 1000);
@@ -58,14 +66,36 @@ function jwt(name, typ, claims) {
 }
 
 function idToken(nonce) {
-	const now = Math.floor(Date.now() / 1000);
+	const now = seconds();
+	const sid = `sid-${nonce.slice(0, 20)}`;
+
+	sids.push(sid);
 
 	return jwt(alg, 'JWT', {
 		iss: issuer, aud: 'bench', sub: `user-${nonce.slice(0, 12)}`,
-		iat: now, exp: now + 300, nonce, at_hash, auth_time: now,
+		iat: now, exp: now + 300, nonce, at_hash, auth_time: now, sid,
 		name: 'Ann Example', email: 'ann@example.test', email_verified: true,
 		preferred_username: 'ann', groups: ['staff', 'readers', 'writers'],
 	});
+}
+
+function logoutTokens(good, bad) {
+	const tokens = [];
+
+	for (let i = 0; i < good + bad; i++) {
+		const now = seconds();
+		const sid = i < good
+			? sids.splice(1 + Math.floor(Math.random() * (sids.length - 1)),
+				1)[0]		// not the first, which the hot path has
+			: `unknown-${i}`;
+
+		tokens.push(jwt(alg, 'logout+jwt', { iss: issuer, aud: 'bench', iat: now,
+			exp: now + 600, sid, jti: randomUUID(), events: {
+				'http://schemas.openid.net/event/backchannel-logout': {},
+			} }));
+	}
+
+	return JSON.stringify(tokens);
 }
 
 createServer((req, res) => {
@@ -79,6 +109,7 @@ createServer((req, res) => {
 				refresh_token: 'r'.repeat(600),
 				id_token: idToken(new URLSearchParams(body).get('code')),
 			})
+			: req.url === '/logout-tokens' ? logoutTokens(99, 201)
 			: documents[req.url] ?? '{}';
 
 		res.writeHead(200, { 'Content-Type': 'application/json',
