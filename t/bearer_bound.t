@@ -120,7 +120,17 @@ for ([ 'no proof', proof => undef ], [ 'an empty one', proof => '' ],
 is(dpop('/', 'key', key => key('p256', 12))->status(), 401,
 	'BE-13: the proof of another key');
 
-my $proof = proof(htu => "$base/", token => 'key');
+my $proof = proof(htu => "$base/", token => 'key', key => key('p256', 12));
+
+for (1 .. 2) {
+	my $mark = $t->log_mark();
+
+	dpop('/', 'key', proof => $proof);
+	like($t->wait_log(qr/token refused/, 5, $mark), qr/bearer_binding/,
+		'BE-13: the proof of another key leaves no mark');
+}
+
+$proof = proof(htu => "$base/", token => 'key');
 is(dpop('/', 'key', proof => $proof)->status(), 200, 'BE-13: a proof');
 is(dpop('/', 'key', proof => $proof)->status(), 401, 'BE-13: is good once');
 like($t->wait_log(qr/dpop_replay/) // '', qr/dpop_replay/,

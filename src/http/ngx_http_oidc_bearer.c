@@ -262,8 +262,8 @@ ngx_http_oidc_bearer_known(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
 /*
  * NGX_DONE: this request is the one that asks; NGX_BUSY: it sleeps until it
- * looks again; else as recall says.  A store that cannot lock, or a lock that
- * nobody gives back in time, costs a call more and nothing else.
+ * looks again; else as recall says.  A store that cannot lock costs a call more
+ * and nothing else; a lock that nobody gives back in time is a timeout.
  */
 
 static ngx_int_t

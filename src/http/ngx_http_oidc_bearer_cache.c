@@ -54,6 +54,7 @@ static void ngx_http_oidc_bearer_seal(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, const json_t *claims, time_t ttl);
 static oidc_rc_t ngx_http_oidc_bearer_good(ngx_http_oidc_ctx_t *ctx,
     json_t *claims);
+static ngx_uint_t ngx_http_oidc_bearer_lasts(ngx_http_oidc_good_t *good);
 static void ngx_http_oidc_bearer_keep(ngx_http_oidc_bearer_t *b, time_t ttl);
 
 
@@ -90,7 +91,9 @@ ngx_http_oidc_bearer_recall(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (slot->good != NULL && oidc_eq_ct(slot->id, b->id, sizeof(b->id))) {
 
-        if (slot->good->until > ngx_time()) {
+        if (slot->good->until > ngx_time()
+            && ngx_http_oidc_bearer_lasts(slot->good))
+        {
             b->good = slot->good;
             b->good->refs++;
             return NGX_OK;
@@ -343,6 +346,12 @@ ngx_http_oidc_bearer_unseal(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         json_decref(claims);
     }
 
+    if (rc == OIDC_OK && !ngx_http_oidc_bearer_lasts(b->good)) {
+        ngx_http_oidc_bearer_drop(b->good);
+        b->good = NULL;
+        rc = OIDC_BEARER_EXPIRED;
+    }
+
     return rc;
 }
 
@@ -423,6 +432,15 @@ ngx_http_oidc_bearer_good(ngx_http_oidc_ctx_t *ctx, json_t *claims)
     b->good = good;
 
     return OIDC_OK;
+}
+
+
+/* stores count time by the clock that was right when they were told */
+
+static ngx_uint_t
+ngx_http_oidc_bearer_lasts(ngx_http_oidc_good_t *good)
+{
+    return good->access.exp == 0 || good->access.exp > (int64_t) ngx_time();
 }
 
 

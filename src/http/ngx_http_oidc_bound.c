@@ -25,8 +25,9 @@ ngx_http_oidc_bearer_proof(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_bearer_t *b = ctx->bearer;
 
-    int64_t    left;
-    ngx_int_t  rc;
+    int64_t     left;
+    ngx_int_t   rc;
+    oidc_str_t  jkt;
 
     if (b->good->access.x5t.len
         && ngx_http_oidc_bound_x5t(r, b) != NGX_OK)
@@ -43,6 +44,15 @@ ngx_http_oidc_bearer_proof(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (rc != NGX_OK) {
         return (rc == NGX_DECLINED) ? NGX_OK : rc;
+    }
+
+    jkt.len = sizeof(b->dpop.jkt);
+    jkt.data = b->dpop.jkt;
+
+    /* whoever has only the token leaves no mark: the table has an end */
+
+    if (!oidc_str_eq_ct(&b->good->access.jkt, &jkt)) {
+        return ngx_http_oidc_bearer_fail(ctx, OIDC_BEARER_BINDING);
     }
 
     /* once: marked before the request goes on, by hash of key and jti */

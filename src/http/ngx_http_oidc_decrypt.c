@@ -237,6 +237,7 @@ ngx_http_oidc_job_done(ngx_event_t *ev)
             != OIDC_OK)
         {
             json_decref(opened->jwe.header);
+            opened->jwe.header = NULL;
             opened->rc = OIDC_NOMEM;
         }
     }
