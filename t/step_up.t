@@ -65,6 +65,11 @@ http {
             acr_values eidas2;
             proxy_pass http://%%BACKEND%%;
         }
+        location /verify_then/ {
+            auth_oidc_mode verify;
+            acr_values eidas2;
+            try_files /none /x;
+        }
         location /extra/ {
             auth_oidc extra;
             proxy_pass http://%%BACKEND%%;
@@ -85,6 +90,11 @@ http {
         }
         location /wish/ {
             auth_args_from_query max_age acr_values;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /ask/ {
+            auth_oidc extra;
+            auth_args_from_query prompt;
             proxy_pass http://%%BACKEND%%;
         }
         location /silent/ {
@@ -161,6 +171,8 @@ my $weak = $b->cookie('NGX_OIDC_SESSION')->{value};
 
 $idp->set(id_token => { claims => { acr => 'eidas3', auth_time => time } });
 is($b->get('/strong/x')->status(), 302, 'F19: a weak session logs in again');
+is($b->get('/verify_then/x')->status(), 200,
+	'F19: too weak for one location, good for the one it redirects to');
 
 my $answer = $b->login('/strong/x?y=1');
 
@@ -286,6 +298,21 @@ is($answer->status(), 401, 'LS-13: and not sent away again');
 is($b->get('/x')->status(), 302, 'LS-13: but elsewhere');
 is($t->browser()->login('/silent/x')->status(), 200,
 	'LS-13: who is logged in there is so here');
+
+$b = $t->browser();
+$url = $b->start_login('/ask/x?prompt=none');
+($state) = $url =~ /[?&]state=([^&]+)/;
+
+like(location('/ask/x?prompt=none'), qr/[?&]prompt=none(?:&|$)/,
+	'F18: prompt=none by the query');
+
+$answer = $b->callback('/extra_callback?error=login_required&state=' . $state
+	. ($iss // ''));
+
+like($answer->location(), qr{/ask/x\?prompt=none$}, 'F12: back as nobody');
+is($b->get('/ask/x?prompt=none')->status(), 401,
+	'LS-13: and not sent round in a circle');
+is($b->get('/ask/x')->status(), 302, 'LS-13: unless the query is another');
 
 $b = $t->browser();
 $answer = $b->get('/login?next=/verify/z&prompt=none');

@@ -39,6 +39,8 @@ static void ngx_http_oidc_args_add(ngx_http_oidc_args_list_t *list,
     const char *name, const oidc_str_t *value);
 static ngx_uint_t ngx_http_oidc_args_has(ngx_http_oidc_args_list_t *list,
     const oidc_str_t *name);
+static ngx_uint_t ngx_http_oidc_args_silent(ngx_http_request_t *r,
+    ngx_http_oidc_args_t *args);
 static ngx_uint_t ngx_http_oidc_arg(const oidc_str_t *args,
     const oidc_str_t *name, oidc_str_t *raw);
 static ngx_int_t ngx_http_oidc_args_query(ngx_http_request_t *r,
@@ -175,7 +177,6 @@ ngx_http_oidc_args_build(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         text.len = ngx_sprintf(number, "%T", args.max_age) - number;
         ngx_http_oidc_args_add(&list, "max_age", &text);
     }
-
 
     if (args.prompt.len) {
         login->silent = oidc_str_eq_cstr(&args.prompt, "none");
@@ -421,7 +422,7 @@ ngx_http_oidc_nobody(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ngx_http_oidc_args_effective(r, ctx, &args);
 
-    if (!oidc_str_eq_cstr(&args.prompt, "none")) {
+    if (!ngx_http_oidc_args_silent(r, &args)) {
         return 0;
     }
 
@@ -438,6 +439,32 @@ ngx_http_oidc_nobody(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
                ngx_http_oidc_silent.data, ngx_http_oidc_silent.len);
 
     return ngx_http_oidc_cookie(r, &name, &value);
+}
+
+
+/* by configuration, or in the query, which is the same after the way back */
+
+static ngx_uint_t
+ngx_http_oidc_args_silent(ngx_http_request_t *r, ngx_http_oidc_args_t *args)
+{
+    ngx_str_t   *allowed;
+    oidc_str_t   value;
+    ngx_uint_t   i;
+
+    if (args->prompt.len || args->from_query == NULL) {
+        return oidc_str_eq_cstr(&args->prompt, "none");
+    }
+
+    allowed = args->from_query->elts;
+
+    for (i = 0; i < args->from_query->nelts; i++) {
+        if (oidc_str_eq_cstr(&allowed[i], "prompt")) {
+            return ngx_http_oidc_arg(&r->args, &allowed[i], &value) == 1
+                   && oidc_str_eq_cstr(&value, "none");
+        }
+    }
+
+    return 0;
 }
 
 

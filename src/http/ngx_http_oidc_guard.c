@@ -16,6 +16,8 @@
 #include "ngx_http_oidc_args.h"
 
 
+static ngx_int_t ngx_http_oidc_weigh(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_permit(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_uint_t ngx_http_oidc_is_off(ngx_http_request_t *r,
@@ -56,32 +58,10 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
                                             : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (lcf->bearer != NULL) {
-        rc = ngx_http_oidc_bearer_guard(r, ctx);
+    rc = ngx_http_oidc_weigh(r, ctx);
 
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
-    }
-
-    if (ctx->authenticated && ctx->has_session && !ctx->refused
-        && (ctx->flow == NULL || ctx->refreshing))
-    {
-        rc = ngx_http_oidc_refresh(r, ctx);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    ctx->weak = ctx->authenticated
-                && ngx_http_oidc_strong(r, ctx) != OIDC_OK;
-
-    if (ctx->weak && lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) {
-
-        /* not good here: as if there were none */
-
-        ctx->authenticated = 0;
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
     if ((ctx->authenticated && !ctx->weak)
@@ -123,6 +103,56 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
     oidc_return_path(&r->unparsed_uri, &return_to);
 
     return ngx_http_oidc_login(r, ctx, &return_to);
+}
+
+
+/* who is it, for this location; NGX_DECLINED, or what answers the request */
+
+static ngx_int_t
+ngx_http_oidc_weigh(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_http_oidc_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_oidc_module);
+
+    if (ctx->weak && (ctx->has_session || ctx->bearer != NULL)) {
+
+        /* too weak for a location before, which has redirected here */
+
+        ctx->weak = 0;
+        ctx->authenticated = 1;
+    }
+
+    if (lcf->bearer != NULL) {
+        rc = ngx_http_oidc_bearer_guard(r, ctx);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+    if (ctx->authenticated && ctx->has_session && !ctx->refused
+        && (ctx->flow == NULL || ctx->refreshing))
+    {
+        rc = ngx_http_oidc_refresh(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    ctx->weak = ctx->authenticated
+                && ngx_http_oidc_strong(r, ctx) != OIDC_OK;
+
+    if (ctx->weak && lcf->mode == NGX_HTTP_OIDC_MODE_VERIFY) {
+
+        /* not good here: as if there were none */
+
+        ctx->authenticated = 0;
+    }
+
+    return NGX_DECLINED;
 }
 
 

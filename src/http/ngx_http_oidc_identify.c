@@ -162,6 +162,9 @@ ngx_http_oidc_identify(ngx_http_request_t *r)
     ctx->has_tokens = 0;
     ctx->unavailable = 0;
     ctx->stale_cookie = 0;
+    ctx->weak = 0;
+    ctx->refreshed = 0;
+    ctx->ended = 0;
     ctx->identifying = 1;
 
     rc = ngx_http_oidc_bearer_begin(r, ctx);
