@@ -14,7 +14,7 @@ use Test::More;
 use lib 't/lib';
 
 use Test::OIDC;
-use Test::OIDC::Keys qw/ key jwk jwe json_text /;
+use Test::OIDC::Keys qw/ key jwk jwe jws json_text random_hex /;
 
 ###############################################################################
 
@@ -67,6 +67,7 @@ http {
     oidc_provider rsa {
         %%PROVIDER%%
         cookie_name RSA;
+        backchannel_logout_uri /bcl;
         id_token_encrypted_response_alg RSA-OAEP;
     }
     oidc_provider info {
@@ -213,6 +214,17 @@ is_deeply([ grep { $_ ne $seen[0] } @seen ], [],
 	'R08 IN-16: the same answer and the same log line for all of them');
 
 ###############################################################################
+# Logout tokens (BCL 2.4).
+
+my $rsa = { alg => 'RSA-OAEP', enc => 'A128CBC-HS256', key => $key{'rsa-1'} };
+
+is(logout(logout_token()), 400, 'LO-14: a logout token that is not encrypted');
+is(logout(jwe(%$rsa, payload => logout_token(), break => 1)), 400,
+	'LO-14: or bent');
+is(logout(jwe(%$rsa, payload => logout_token())), 200,
+	'LO-14: an encrypted one');
+
+###############################################################################
 # Userinfo.
 
 my $info = { alg => 'ECDH-ES', enc => 'A128GCM', key => $key{'p256-1'} };
@@ -247,6 +259,24 @@ sub login {
 	my ($name) = @_;
 
 	return $t->browser()->login("/$name/");
+}
+
+sub logout {
+	my ($token) = @_;
+
+	return $t->browser()->api('/bcl', method => 'POST',
+		body => "logout_token=$token", headers => { 'Content-Type' =>
+			'application/x-www-form-urlencoded' })->status();
+}
+
+sub logout_token {
+	return jws(alg => 'RS256', key => $idp->private_key('RS256'),
+		kid => $idp->kid('RS256'), header => { typ => 'logout+jwt' },
+		payload => { iss => $idp->issuer(), aud => $idp->client_id(),
+			iat => int(time), exp => time + 120,
+			jti => random_hex(16), sid => 'none', events => {
+			'http://schemas.openid.net/event/backchannel-logout'
+				=> {} } });
 }
 
 sub headers {

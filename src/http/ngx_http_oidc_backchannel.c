@@ -29,6 +29,8 @@
 typedef struct {
     oidc_str_t               text;
     oidc_expect_t            expect;
+    oidc_jwe_policy_t        jwe;       /* with "opened" */
+    oidc_jwe_opened_t        opened;
     oidc_logout_token_t      token;
     u_char                   mark[NGX_OIDC_STORE_NAME_LEN];
     ngx_http_oidc_ending_t   ending;
@@ -36,7 +38,10 @@ typedef struct {
 } ngx_http_oidc_backchannel_t;
 
 
+static void ngx_http_oidc_backchannel_cleanup(void *data);
 static ngx_int_t ngx_http_oidc_read_logout_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_open_logout_token(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_check_logout_token(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
@@ -57,6 +62,7 @@ static ngx_http_oidc_step_pt  ngx_http_oidc_backchannel_steps[] = {
     ngx_http_oidc_read_logout_token,
     ngx_http_oidc_need_metadata,
     ngx_http_oidc_need_keys,
+    ngx_http_oidc_open_logout_token,
     ngx_http_oidc_check_logout_token,
     ngx_http_oidc_mark_jti,
     ngx_http_oidc_marked_jti,
@@ -70,6 +76,8 @@ static ngx_http_oidc_step_pt  ngx_http_oidc_backchannel_steps[] = {
 ngx_int_t
 ngx_http_oidc_backchannel(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
+    ngx_pool_cleanup_t  *cln;
+
     if (ctx->flow == NULL) {
 
         ctx->machine = 1;
@@ -78,18 +86,32 @@ ngx_http_oidc_backchannel(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
             return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
         }
 
-        ctx->flow = ngx_pcalloc(r->pool, sizeof(ngx_http_oidc_backchannel_t));
+        cln = ngx_pool_cleanup_add(r->pool,
+                                   sizeof(ngx_http_oidc_backchannel_t));
 
         /* also where nginx answers, because the body does not come */
 
-        if (ctx->flow == NULL || ngx_http_oidc_private(r) != NGX_OK) {
+        if (cln == NULL || ngx_http_oidc_private(r) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
+        ngx_memzero(cln->data, sizeof(ngx_http_oidc_backchannel_t));
+        cln->handler = ngx_http_oidc_backchannel_cleanup;
+
+        ctx->flow = cln->data;
         ctx->step = ngx_http_oidc_backchannel_steps;
     }
 
     return ngx_http_oidc_run(r, ctx);
+}
+
+
+static void
+ngx_http_oidc_backchannel_cleanup(void *data)
+{
+    ngx_http_oidc_backchannel_t *bc = data;
+
+    json_decref(bc->opened.jwe.header);
 }
 
 
@@ -100,6 +122,26 @@ ngx_http_oidc_read_logout_token(ngx_http_request_t *r,
     ngx_http_oidc_backchannel_t *bc = ctx->flow;
 
     return ngx_http_oidc_form_arg(r, ctx, "logout_token", &bc->text);
+}
+
+
+/* anybody can have us try that: in a thread where it takes long */
+
+static ngx_int_t
+ngx_http_oidc_open_logout_token(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    if (ctx->provider->id_token_jwe.algs == 0) {
+        return NGX_OK;
+    }
+
+    bc->jwe = ctx->provider->id_token_jwe;
+    bc->jwe.opened = &bc->opened;
+
+    return ngx_http_oidc_decrypt(r, ctx, &bc->text,
+                                 &ctx->provider->id_token_jwe, &bc->opened);
 }
 
 
@@ -129,7 +171,7 @@ ngx_http_oidc_check_logout_token(ngx_http_request_t *r,
     expect->client_id = p->client.id;
     expect->secret = p->client.secret;
     expect->algs = ngx_http_oidc_id_token_algs(p);
-    expect->jwe = p->id_token_jwe.algs ? &p->id_token_jwe : NULL;
+    expect->jwe = bc->jwe.algs ? &bc->jwe : NULL;
     expect->now = ngx_time();
     expect->skew = p->clock_skew;
 

@@ -184,7 +184,7 @@ ngx_http_oidc_frontchannel_done(ngx_http_request_t *r,
 
     oidc_str_t  *name;
 
-    if (ctx->op.rc == NGX_ERROR) {
+    if (ctx->op.rc == NGX_ERROR || fc->ending.failed) {
         ctx->rc = OIDC_STORE;
         ngx_http_oidc_store_explain(r, ctx);
         return NGX_DECLINED;
