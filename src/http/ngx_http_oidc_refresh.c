@@ -255,11 +255,15 @@ ngx_http_oidc_refresh_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 static ngx_int_t
 ngx_http_oidc_refresh_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
+    ngx_http_oidc_refresh_t *rf = ctx->flow;
+
     ngx_int_t   rc;
     ngx_msec_t  lease;
 
     lease = NGX_HTTP_OIDC_LEASE_CALLS * ctx->provider->timeout
             + NGX_HTTP_OIDC_LEASE_MARGIN;
+
+    rf->lease = ngx_current_msec + lease;
 
     ctx->op.rc = NGX_ERROR;
 
@@ -423,6 +427,16 @@ ngx_http_oidc_refresh_mark(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (rf->due == OIDC_DUE_USERINFO) {
         return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_USERINFO);
+    }
+
+    /* what was waited for until here must leave time for the answer */
+
+    if ((ngx_msec_int_t) (rf->lease - ngx_current_msec)
+        < (ngx_msec_int_t) (2 * ctx->provider->timeout))
+    {
+        ctx->rc = OIDC_FETCH_TIMEOUT;
+        ngx_http_oidc_refresh_log(r, ctx, NGX_LOG_WARN, "refresh put off");
+        return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_DONE);
     }
 
     rf->session.refresh_sent = ngx_time();

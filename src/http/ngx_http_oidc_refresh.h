@@ -28,6 +28,7 @@ typedef struct {
     json_t                     *before;     /* claims so far, freed with r */
     oidc_due_e                  due;
     ngx_msec_t                  give_up;    /* when not to wait any longer */
+    ngx_msec_t                  lease;      /* when the lock may be another's */
     ngx_msec_t                  nap;
     unsigned                    locked:1;
     unsigned                    refreshed:1;
