@@ -419,6 +419,7 @@ ngx_http_oidc_ask_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     omcf = ngx_http_get_module_main_conf(r, ngx_http_oidc_module);
 
     ctx->op.head = 1;
+    ctx->op.fresh = 0;
 
     if (ngx_oidc_store_waits(store)
         && (omcf->tokens

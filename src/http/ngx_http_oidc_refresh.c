@@ -264,7 +264,6 @@ ngx_http_oidc_refresh_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
             + NGX_HTTP_OIDC_LEASE_MARGIN;
 
     rf->lease = ngx_current_msec + lease;
-
     ctx->op.rc = NGX_ERROR;
 
     rc = ngx_http_oidc_lock(r, ctx, ctx->provider->store, ctx->keys.name,
@@ -322,10 +321,14 @@ ngx_http_oidc_refresh_read(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ngx_int_t  rc;
 
-    /* whole where it will be written, or tokens may be read in vain later */
+    /*
+     * Whole where it will be written, or tokens may be read in vain later; and
+     * not from a copy that was not told yet of what another host has done.
+     */
 
     ctx->op.head = !rf->locked && !ngx_oidc_store_waits(ctx->provider->store);
     ctx->op.known.len = 0;
+    ctx->op.fresh = rf->locked;
 
     rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_get,
                              NGX_OIDC_STORE_SESSION, ctx->keys.name);
@@ -429,7 +432,7 @@ ngx_http_oidc_refresh_mark(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_USERINFO);
     }
 
-    /* what was waited for until here must leave time for the answer */
+    /* what was waited for must leave time for the answer */
 
     if ((ngx_msec_int_t) (rf->lease - ngx_current_msec)
         < (ngx_msec_int_t) (2 * ctx->provider->timeout))

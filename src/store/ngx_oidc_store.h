@@ -130,6 +130,7 @@ struct ngx_oidc_store_op_s {
     void                       *ctx;     /* the store's own while NGX_AGAIN */
 
     unsigned                    head:1;  /* get: the head is enough */
+    unsigned                    fresh:1; /* get: not what was true just now */
     unsigned                    same:1;  /* out of get, see "known" */
 };
 

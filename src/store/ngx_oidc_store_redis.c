@@ -146,11 +146,14 @@ ngx_oidc_far_get(ngx_oidc_store_op_t *op)
     ngx_str_t        pttl[] = { ngx_string("PTTL"), ngx_null_string };
 
     op->same = 0;
+    ticket = 0;
 
-    rc = ngx_oidc_copy_get(op->store->data, op, &ticket);
+    if (!op->fresh) {
+        rc = ngx_oidc_copy_get(op->store->data, op, &ticket);
 
-    if (rc != NGX_DECLINED) {
-        return rc;
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
     job = ngx_oidc_job_create(op, 2, ngx_oidc_far_got, ngx_oidc_far_get_next);
