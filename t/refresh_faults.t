@@ -63,7 +63,6 @@ my %says = (refused => qr/\[info\].*oidc: refresh refused: token_error/,
 
 $idp->set(token => { expires_in => 10 });
 
-my $start = time();
 my @within = map { user($_->[3] // 'idp') } @faults;
 my @over = map { user($_->[3] // 'idp') } @faults;
 my %user = map { $_ => user('idp') } qw/ post redirect abort http2 logout /;
@@ -71,6 +70,8 @@ $user{killed} = user('hasty');
 $user{keep} = user('keep');
 $user{'keep over'} = user('keep');
 $user{required} = user('required');
+
+my $start = time();
 
 at(6.1);
 
