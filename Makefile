@@ -162,9 +162,8 @@ unit: $(UNITS)  ## run the C unit tests alone
 fuzz: $(if $(FUZZ),run-fuzz-$(FUZZ),$(FUZZERS:%=run-fuzz-%))  ## fuzz every parser FUZZ_TIME seconds, or FUZZ=name
 
 .PHONY: bench
-bench: all  ## measure against plain nginx
-	@if [ -x t/bench/run ]; then exec t/bench/run; \
-	 else echo "no benchmark yet"; fi
+bench: all  ## measure against plain nginx (BENCH="hot redis ...")
+	@$(TEST_ENV) t/bench/run
 
 .PHONY: timing
 timing: $(OUT)/timing/oaep  ## whether failed decryptions tell why (minutes)

@@ -1,15 +1,14 @@
 // The provider of the benchmark: as fast as one process can sign.  A code is
-// the nonce that its ID token is to carry, so nothing is kept but the sids, for
-// /logout-tokens: a JSON list of so many tokens, for sids given out and others.
+// the algorithm and the nonce of its ID token ("RS256.nonce"), so that nothing
+// is kept but each client's "sid"s, which /logout-tokens?client=ID names.
 //
-//   node idp.mjs PORT [ES256|RS256]
+//   node idp.mjs PORT
 
 import { createServer } from 'node:http';
 import { generateKeyPairSync, createHash, randomUUID, sign }
 	from 'node:crypto';
 
 const port = Number(process.argv[2]);
-const alg = process.argv[3] ?? 'ES256';
 const issuer = `http://127.0.0.1:${port}`;
 
 const pairs = {
@@ -28,7 +27,7 @@ const documents = {
 		token_endpoint: `${issuer}/token`,
 		jwks_uri: `${issuer}/jwks`,
 		introspection_endpoint: `${issuer}/introspect`,
-		id_token_signing_alg_values_supported: [alg],
+		id_token_signing_alg_values_supported: Object.keys(pairs),
 	}),
 	'/jwks': JSON.stringify({
 		keys: Object.entries(pairs).map(([name, pair]) => ({
@@ -40,7 +39,7 @@ const documents = {
 	'/access/ES256': jwt('ES256', 'at+jwt', access_claims()),
 };
 
-const sids = [];
+const sids = {};		// by client
 
 function seconds() {
 	return Math.floor(Date.now() / 1000);
@@ -48,11 +47,10 @@ function seconds() {
 
 // good for as long as a benchmark may take
 function access_claims() {
-	const now = Math.floor(Date.now() / 1000);
-
 	return { iss: issuer, aud: 'bench', sub: 'user-1', client_id: 'app',
-		scope: 'openid profile email', jti: 'j1', iat: now,
-		exp: now + 86400, name: 'Ann Example', email: 'ann@example.test' };
+		scope: 'openid profile email', jti: 'j1', iat: seconds(),
+		exp: seconds() + 86400, name: 'Ann Example',
+		email: 'ann@example.test' };
 }
 
 function jwt(name, typ, claims) {
@@ -65,37 +63,52 @@ function jwt(name, typ, claims) {
 	return input + '.' + signature.toString('base64url');
 }
 
-function idToken(nonce) {
+function idToken(client, code) {
+	const [alg, nonce] = code.split('.');
 	const now = seconds();
 	const sid = `sid-${nonce.slice(0, 20)}`;
 
-	sids.push(sid);
+	(sids[client] ??= []).push(sid);
 
 	return jwt(alg, 'JWT', {
-		iss: issuer, aud: 'bench', sub: `user-${nonce.slice(0, 12)}`,
+		iss: issuer, aud: client, sub: `user-${nonce.slice(0, 12)}`,
 		iat: now, exp: now + 300, nonce, at_hash, auth_time: now, sid,
 		name: 'Ann Example', email: 'ann@example.test', email_verified: true,
 		preferred_username: 'ann', groups: ['staff', 'readers', 'writers'],
 	});
 }
 
-function logoutTokens(good, bad) {
-	const tokens = [];
+// a third of them for sessions that there are, but for the first, which the
+// hot path has
+function logoutTokens(client) {
+	const known = sids[client];
 
-	for (let i = 0; i < good + bad; i++) {
-		const now = seconds();
-		const sid = i < good
-			? sids.splice(1 + Math.floor(Math.random() * (sids.length - 1)),
-				1)[0]		// not the first, which the hot path has
-			: `unknown-${i}`;
+	return Array.from({ length: 240 }, (_, i) => jwt('RS256', 'logout+jwt', {
+		iss: issuer, aud: client, iat: seconds(), exp: seconds() + 600,
+		jti: randomUUID(),
+		sid: i % 3 ? `unknown-${i}` : known.splice(1
+			+ Math.floor(Math.random() * (known.length - 1)), 1)[0],
+		events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+	}));
+}
 
-		tokens.push(jwt(alg, 'logout+jwt', { iss: issuer, aud: 'bench', iat: now,
-			exp: now + 600, sid, jti: randomUUID(), events: {
-				'http://schemas.openid.net/event/backchannel-logout': {},
-			} }));
+function answer(url, headers, body) {
+	const { pathname, searchParams } = new URL(url, issuer);
+
+	if (pathname === '/token') {
+		const basic = headers.authorization.split(' ')[1];
+		const client = Buffer.from(basic, 'base64').toString().split(':')[0];
+
+		return JSON.stringify({
+			access_token: access, token_type: 'Bearer', expires_in: 86400,
+			refresh_token: 'r'.repeat(600),
+			id_token: idToken(client, new URLSearchParams(body).get('code')),
+		});
 	}
 
-	return JSON.stringify(tokens);
+	return pathname === '/logout-tokens'
+		? JSON.stringify(logoutTokens(searchParams.get('client')))
+		: documents[pathname] ?? '{}';
 }
 
 createServer((req, res) => {
@@ -103,14 +116,7 @@ createServer((req, res) => {
 
 	req.on('data', (chunk) => { body += chunk; });
 	req.on('end', () => {
-		const text = req.url === '/token'
-			? JSON.stringify({
-				access_token: access, token_type: 'Bearer', expires_in: 300,
-				refresh_token: 'r'.repeat(600),
-				id_token: idToken(new URLSearchParams(body).get('code')),
-			})
-			: req.url === '/logout-tokens' ? logoutTokens(99, 201)
-			: documents[req.url] ?? '{}';
+		const text = answer(req.url, req.headers, body);
 
 		res.writeHead(200, { 'Content-Type': 'application/json',
 			'Content-Length': Buffer.byteLength(text) });

@@ -1,6 +1,7 @@
 -- Complete logins for wrk: one connection a thread, two requests a login.  The
--- provider's part is played here: the code is the nonce (see idp.mjs).  The
--- counts are printed at the end, as wrk itself counts requests.
+-- provider's part is played here: the code is the algorithm that it shall sign
+-- with, the argument, and the nonce (see idp.mjs).  The counts are printed at
+-- the end, as wrk itself counts requests.
 
 local threads = {}
 local callback, cookie
@@ -10,7 +11,7 @@ function setup(thread)
 end
 
 function init(args)
-	logins, failed = 0, 0
+	logins, failed, alg = 0, 0, args[1]
 end
 
 function request()
@@ -46,7 +47,8 @@ function response(status, headers, body)
 	end
 
 	cookie = header(headers, "set-cookie"):match("^[^;]+")
-	callback = "/oidc_callback?code=" .. location:match("[?&]nonce=([^&]+)")
+	callback = "/oidc_callback?code=" .. alg .. "."
+		.. location:match("[?&]nonce=([^&]+)")
 		.. "&state=" .. location:match("[?&]state=([^&]+)")
 end
 
