@@ -493,7 +493,6 @@ ngx_http_oidc_provider_tls(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
 
     if (p->idp->allow_http) {
 
-
         /* there is no TLS to verify; the fetch refuses an https endpoint */
 
         return NGX_CONF_OK;

@@ -129,11 +129,11 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "token answer lacks a member, or one has a wrong type")                 \
     X(OIDC_TOKEN_TYPE,       "token_type",           502,                     \
       "token_type is not Bearer")                                             \
-    X(OIDC_PAR_ERROR,        "par_error",           502,                      \
+    X(OIDC_PAR_ERROR,        "par_error",            502,                     \
       "pushed authorization request endpoint refused")                        \
-    X(OIDC_PAR_MEMBER,       "par_member",          502,                      \
+    X(OIDC_PAR_MEMBER,       "par_member",           502,                     \
       "its answer lacks request_uri or expires_in")                           \
-    X(OIDC_INTROSPECTION,    "introspection",       502,                      \
+    X(OIDC_INTROSPECTION,    "introspection",        502,                     \
       "introspection answer lacks a member, or one has a wrong type")         \
     /* JOSE */                                                                \
     X(OIDC_JWS,              "jws_malformed",        502,                     \
@@ -160,9 +160,9 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "no key of ours fits the JWE, or too many do")                          \
     X(OIDC_JWE_DECRYPT,      "jwe_decrypt",          502,                     \
       "JWE does not decrypt")                                                 \
-    X(OIDC_JWE_PLAIN,        "jwe_plain",           502,                      \
+    X(OIDC_JWE_PLAIN,        "jwe_plain",            502,                     \
       "token is not encrypted though it is configured to be")                 \
-    X(OIDC_JWE_NESTED,       "jwe_nested",          502,                      \
+    X(OIDC_JWE_NESTED,       "jwe_nested",           502,                     \
       "cty, iss, aud or sub of the JWE is not that of the JWT inside")        \
     X(OIDC_KEY,              "bad_key",              500,                     \
       "key malformed, weak or of an unsupported kind")                        \
@@ -198,39 +198,39 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
     X(OIDC_CLAIM_TYPE,       "claim_type",           502,                     \
       "a claim has the wrong type")                                           \
     /* bearer tokens */                                                       \
-    X(OIDC_BEARER_MISSING,   "bearer_missing",      401,                      \
+    X(OIDC_BEARER_MISSING,   "bearer_missing",       401,                     \
       "no access token")                                                      \
-    X(OIDC_BEARER_MALFORMED, "bearer_malformed",    400,                      \
+    X(OIDC_BEARER_MALFORMED, "bearer_malformed",     400,                     \
       "Authorization or its token malformed, repeated or too long")           \
-    X(OIDC_BEARER_TOKEN,     "bearer_token",        401,                      \
+    X(OIDC_BEARER_TOKEN,     "bearer_token",         401,                     \
       "access token refused")                                                 \
-    X(OIDC_BEARER_INACTIVE,  "bearer_inactive",     401,                      \
+    X(OIDC_BEARER_INACTIVE,  "bearer_inactive",      401,                     \
       "provider says that the access token is not active")                    \
-    X(OIDC_BEARER_EXPIRED,   "bearer_expired",      401,                      \
+    X(OIDC_BEARER_EXPIRED,   "bearer_expired",       401,                     \
       "access token is past its exp, or before its nbf")                      \
-    X(OIDC_BEARER_AUDIENCE,  "bearer_audience",     401,                      \
+    X(OIDC_BEARER_AUDIENCE,  "bearer_audience",      401,                     \
       "access token is not meant for us")                                     \
-    X(OIDC_BEARER_BINDING,   "bearer_binding",      401,                      \
+    X(OIDC_BEARER_BINDING,   "bearer_binding",       401,                     \
       "access token is bound to a key or certificate that was not shown")     \
-    X(OIDC_BEARER_SCOPE,     "bearer_scope",        403,                      \
+    X(OIDC_BEARER_SCOPE,     "bearer_scope",         403,                     \
       "access token lacks a scope")                                           \
-    X(OIDC_BEARER_CALLER,    "bearer_caller",       403,                      \
+    X(OIDC_BEARER_CALLER,    "bearer_caller",        403,                     \
       "access token names no caller, or one that is not on the list")         \
-    X(OIDC_BEARER_BUSY,      "bearer_busy",         503,                      \
+    X(OIDC_BEARER_BUSY,      "bearer_busy",          503,                     \
       "too many introspection calls at once")                                 \
-    X(OIDC_DPOP_PROOF,       "dpop_proof",          401,                      \
+    X(OIDC_DPOP_PROOF,       "dpop_proof",           401,                     \
       "DPoP proof missing or malformed, or its typ, alg, jwk or jti is")      \
-    X(OIDC_DPOP_SIGNATURE,   "dpop_signature",      401,                      \
+    X(OIDC_DPOP_SIGNATURE,   "dpop_signature",       401,                     \
       "DPoP proof does not verify")                                           \
-    X(OIDC_DPOP_REQUEST,     "dpop_request",        401,                      \
+    X(OIDC_DPOP_REQUEST,     "dpop_request",         401,                     \
       "DPoP proof is for another method or URL")                              \
-    X(OIDC_DPOP_TOKEN,       "dpop_token",          401,                      \
+    X(OIDC_DPOP_TOKEN,       "dpop_token",           401,                     \
       "DPoP proof is for another access token")                               \
-    X(OIDC_DPOP_TIME,        "dpop_time",           401,                      \
+    X(OIDC_DPOP_TIME,        "dpop_time",            401,                     \
       "DPoP proof is too old or from the future")                             \
-    X(OIDC_DPOP_NONCE,       "dpop_nonce",          401,                      \
+    X(OIDC_DPOP_NONCE,       "dpop_nonce",           401,                     \
       "DPoP proof lacks our nonce")                                           \
-    X(OIDC_DPOP_REPLAY,      "dpop_replay",         401,                      \
+    X(OIDC_DPOP_REPLAY,      "dpop_replay",          401,                     \
       "DPoP proof was used before")                                           \
     /* sessions and ourselves */                                              \
     X(OIDC_SEAL,             "seal",                 400,                     \
