@@ -77,6 +77,14 @@ http {
         userinfo_encrypted_response_alg ECDH-ES;
         userinfo_encrypted_response_enc A128GCM;
     }
+    oidc_provider anew {
+        %%PROVIDER%%
+        cookie_name ANEW;
+        userinfo on;
+        userinfo_interval 1s;
+        userinfo_encrypted_response_alg ECDH-ES;
+        userinfo_encrypted_response_enc A128GCM;
+    }
     oidc_provider plain {
         %%PROVIDER%%
         cookie_name PLAIN;
@@ -91,6 +99,7 @@ http {
         location /one/ { auth_oidc one; proxy_pass http://%%BACKEND%%; }
         location /rsa/ { auth_oidc rsa; proxy_pass http://%%BACKEND%%; }
         location /info/ { auth_oidc info; proxy_pass http://%%BACKEND%%; }
+        location /anew/ { auth_oidc anew; proxy_pass http://%%BACKEND%%; }
         location /plain/ { auth_oidc plain; proxy_pass http://%%BACKEND%%; }
     }
 }
@@ -250,6 +259,49 @@ $idp->set(userinfo => { jwt => 1, encrypt => $info });
 refused('UI-6: encrypted though nothing says so', plain => 'jws_malformed');
 
 ###############################################################################
+# Anew: an ID token and userinfo that come with a refresh or after it.
+
+my $alien = { %$good, key => { %{ $key{'p256-3'} }, kid => 'p256-1' } };
+
+$idp->set(id_token => { encrypt => $good }, userinfo => undef,
+	token => { expires_in => 2 });
+
+my ($taken, @ends) = map { user('one') } 1 .. 3;
+
+$idp->set(token => { expires_in => 300 }, users => { alice => {
+	sub => '248289761001', name => 'Alice Bond' } });
+named('V17 S10: the ID token of a refresh is opened', one => $taken);
+$h = headers($taken->get('/one/'));
+is($h->{'X-Token'} =~ tr/.//, 2, 'V17 S10: the backend can read it');
+
+for ([ 'not encrypted', undef, 'jwe_plain' ],
+	[ 'to another key', { encrypt => $alien }, 'jwe_decrypt' ])
+{
+	my ($what, $bend, $reason) = @$_;
+
+	$idp->set(id_token => $bend);
+	ended("ID-18 S10: the ID token of a refresh is $what", one => shift @ends,
+		$reason);
+}
+
+$idp->set(id_token => undef, userinfo => { jwt => 1, encrypt => $info },
+	users => undef);
+
+($taken, @ends) = map { user('anew') } 1 .. 2;
+
+$idp->set(users => { alice => { sub => '248289761001',
+	name => 'Alice Bond' } });
+named('UI-6 S10: userinfo anew is opened', anew => $taken);
+$idp->set(userinfo => { jwt => 1, claims => { name => 'Mallory' } });
+
+my $mark = $t->log_mark();
+
+ok($t->wait_for(sub { $ends[0]->get('/anew/');
+	$t->log_since($mark) =~ /refresh \w+: jwe_plain / }, 5),
+	'UI-6 S10: userinfo anew is not encrypted');
+unlike($ends[0]->get('/anew/')->body(), qr/Mallory/, 'UI-6: and is not taken');
+
+###############################################################################
 
 $t->done();
 
@@ -277,6 +329,40 @@ sub logout_token {
 			jti => random_hex(16), sid => 'none', events => {
 			'http://schemas.openid.net/event/backchannel-logout'
 				=> {} } });
+}
+
+sub user {
+	my ($name) = @_;
+
+	my $b = $t->browser();
+	my $r = $b->login("/$name/");
+
+	die "no login at $name: ", $r->status(), "\n" if $r->status() != 200;
+
+	return $b;
+}
+
+# sooner or later the backend is told the name of now
+sub named {
+	my ($what, $name, $b) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	ok($t->wait_for(sub { (headers($b->get("/$name/"))->{'X-Name'} // '')
+		eq 'Alice Bond' }, 5), $what);
+}
+
+# sooner or later the session ends, for that reason
+sub ended {
+	my ($what, $name, $b, $reason) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	my $mark = $t->log_mark();
+
+	ok($t->wait_for(sub { $b->get("/$name/")->status() == 302 }, 5), $what);
+	ok($t->wait_log(qr/refresh refused: $reason /, 5, $mark),
+		"O04: $what: the log");
 }
 
 sub headers {
