@@ -123,6 +123,8 @@ bad('json', 401, 'bearer_expired', 'IN-4 R15: exp is past',
 	claims => { exp => time() - 400 });
 bad('json', 401, 'bearer_expired', 'IN-4 R15: nbf is to come',
 	claims => { nbf => time() + 400 });
+bad('json', 401, 'bearer_token', 'BE-9: an ID token, as Keycloak has it',
+	claims => { typ => 'ID', token_type => 'ID' });
 bad('json', 502, undef, "IN-4: exp is $_->[0]", claims => { exp => $_->[1] })
 	for [ 'a string', 'x' ], [ 'an object', {} ];
 bad('json', 502, undef, 'R15: iss of another',

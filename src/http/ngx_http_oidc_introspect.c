@@ -250,7 +250,9 @@ ngx_http_oidc_bearer_answer(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     if (orc == OIDC_OK) {
         orc = ngx_http_oidc_bearer_remember(r, ctx, access.claims);
 
-    } else if (orc == OIDC_BEARER_INACTIVE || orc == OIDC_BEARER_EXPIRED) {
+    } else if (orc == OIDC_BEARER_INACTIVE || orc == OIDC_BEARER_EXPIRED
+               || orc == OIDC_BEARER_TOKEN)
+    {
         ngx_http_oidc_bearer_remember_bad(r, ctx);
     }
 

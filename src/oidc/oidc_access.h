@@ -59,7 +59,8 @@ const char *oidc_introspect_accept(oidc_introspect_e mode);
 /*
  * The verdict on the answer of any status.  expect: issuer, client_id, secret,
  * jwks, algs, now, skew, and jwe for ENCRYPTED.  OIDC_OK with *access filled;
- * OIDC_BEARER_INACTIVE, OIDC_BEARER_EXPIRED (401) for the token's own fault;
+ * OIDC_BEARER_INACTIVE, OIDC_BEARER_EXPIRED, and OIDC_BEARER_TOKEN where it is
+ * another kind of token, as an ID token, (401) for the token's own fault;
  * all else (502 and 500) is not the token's: OIDC_FETCH_STATUS,
  * OIDC_CONTENT_TYPE (a downgrade too), OIDC_JSON, OIDC_INTROSPECTION, the JOSE
  * reasons, of which OIDC_JWS_KID asks for a refresh of the keys and another

@@ -12,6 +12,7 @@
 
 
 #include <string.h>
+#include <strings.h>
 
 #include "oidc_access.h"
 #include "oidc_json.h"
@@ -41,6 +42,7 @@ static oidc_rc_t oidc_introspect_keycloak(oidc_pool_t *pool,
     const json_t *answer, const oidc_expect_t *expect, json_t **claims);
 static oidc_rc_t oidc_introspect_inner(oidc_pool_t *pool, json_t *claims,
     const oidc_expect_t *expect, oidc_access_t *access);
+static int oidc_introspect_foreign(const json_t *claims, const char *name);
 
 
 static const char *const  oidc_introspect_typs[] = {
@@ -49,6 +51,13 @@ static const char *const  oidc_introspect_typs[] = {
 
 
 static const char *const  oidc_keycloak_typs[] = { "JWT", "at+jwt", NULL };
+
+
+/* of a user's other tokens, by what Keycloak calls them */
+
+static const char *const  oidc_introspect_others[] = {
+    "ID", "Refresh", "Offline", "Logout", NULL
+};
 
 
 static const oidc_introspect_mode_t  oidc_introspect_modes[] = {
@@ -285,6 +294,14 @@ oidc_introspect_inner(oidc_pool_t *pool, json_t *claims,
         return OIDC_CLAIM_TYPE;
     }
 
+    /* Keycloak calls an ID token active too, which many have seen */
+
+    if (oidc_introspect_foreign(claims, "typ")
+        || oidc_introspect_foreign(claims, "token_type"))
+    {
+        return OIDC_BEARER_TOKEN;
+    }
+
     rc = oidc_access_read(pool, claims, access);
     if (rc != OIDC_OK) {
         return rc;
@@ -300,4 +317,29 @@ oidc_introspect_inner(oidc_pool_t *pool, json_t *claims,
     }
 
     return OIDC_OK;
+}
+
+
+static int
+oidc_introspect_foreign(const json_t *claims, const char *name)
+{
+    size_t       i;
+    oidc_str_t   typ;
+    const char  *other;
+
+    if (oidc_json_str(claims, name, &typ) != 1) {
+        return 0;
+    }
+
+    for (i = 0; oidc_introspect_others[i] != NULL; i++) {
+        other = oidc_introspect_others[i];
+
+        if (strlen(other) == typ.len
+            && strncasecmp((char *) typ.data, other, typ.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }

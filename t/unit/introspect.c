@@ -117,6 +117,14 @@ static const answer_t  inner[] = {
     { "IN-2 R15: null", "{\"active\":null}", OIDC_INTROSPECTION },
     { "IN-2 R15: missing", "{\"sub\":\"u\"}", OIDC_INTROSPECTION },
     { "IN-2: empty", "{}", OIDC_INTROSPECTION },
+    { "BE-9: an ID token", "{\"active\":true,\"typ\":\"ID\"}",
+      OIDC_BEARER_TOKEN },
+    { "BE-9: and by its token_type",
+      "{\"active\":true,\"token_type\":\"id\"}", OIDC_BEARER_TOKEN },
+    { "BE-9: a refresh token", "{\"active\":true,\"typ\":\"Refresh\"}",
+      OIDC_BEARER_TOKEN },
+    { "BE-9: an access token", "{\"active\":true,\"typ\":\"Bearer\","
+      "\"token_type\":\"Bearer\"}", OIDC_OK },
     { "R15: our issuer", "{\"active\":true,\"iss\":\"https://idp\"}",
       OIDC_OK },
     { "R15: another issuer", "{\"active\":true,\"iss\":\"https://idp/\"}",
@@ -420,6 +428,10 @@ test_keycloak(void)
                 with_jwt("true", "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}",
                          AT(""))),
           OIDC_OK, "R13: typ at+jwt");
+
+    is_rc(check(OIDC_INTROSPECT_JWT,
+                with_jwt("true", JWT, AT(",\"typ\":\"ID\""))),
+          OIDC_BEARER_TOKEN, "BE-9: an ID token, active for Keycloak");
 
     is_rc(check(OIDC_INTROSPECT_JWT, tap_str("{\"active\":false}")),
           OIDC_BEARER_INACTIVE, "R13: inactive without jwt");
