@@ -12,6 +12,7 @@ use Test::More;
 
 use lib 't/lib';
 use Test::OIDC;
+use Test::OIDC::Browser;
 use Test::OIDC::Chromium;
 use Test::OIDC::Keycloak;
 
@@ -32,7 +33,7 @@ for my $why (Test::OIDC::Keycloak::missing(), Test::OIDC::Chromium::missing()) {
 	$t->skip_all($why);
 }
 
-$t->plan(62);
+$t->plan(85);
 
 my $gateway = 'http://localhost:' . $t->port(0);
 my $second = 'http://localhost:' . $t->port(1);
@@ -275,6 +276,98 @@ is_deeply([ grep { $_->{name} eq 'NGX_OIDC_SESSION' }
 
 like($t->log(), qr/userinfo/, 'O04: the log says why');
 
+# Access tokens of Keycloak's, verified here and asked about there.  The one that
+# is soon over is wanted last.
+
+my $api = $kc->client('api');
+$api->{attributes}{'access.token.lifespan'} = 1;
+$kc->update_client($api);
+my $over = token('api')->{access_token};
+$api->{attributes}{'access.token.lifespan'} = 300;
+$kc->update_client($api);
+
+my $issued = token('api');
+my $token = $issued->{access_token};
+my $bent = $token =~ s/(.{9})$/reverse $1/er;
+
+for my $way (qw/ local introspected /) {
+	my $res = api($way, $token);
+
+	is($res->{status}, 200, "R23 R13: $way: a token passes");
+	like($res->{content}, qr/"x-caller":"api".*"x-username":"alice"/,
+		"R23 R13: $way: with its claims");
+
+	is(api($way, $bent)->{status}, 401, "BE-5: $way: bent");
+	is(api($way, $issued->{id_token})->{status}, 401,
+		"BE-9: $way: an ID token, its aud ours");
+	is(api($way, $issued->{refresh_token})->{status}, 401,
+		"BE-9: $way: a refresh token");
+	is(api($way, token('gateway-encrypted')->{access_token})->{status}, 401,
+		"BE-8: $way: of another aud");
+}
+
+# A client of its own, without a user; and people who leave.
+
+($status, $answer) = $kc->grant(grant_type => 'client_credentials',
+	client_id => 'api', client_secret => $kc->secret());
+is(api('local', $answer->{access_token})->{status}, 200,
+	'R23: client credentials');
+is(api('introspected', $answer->{access_token})->{status}, 200,
+	'R13: client credentials');
+
+$http->post_form($kc->issuer() . '/protocol/openid-connect/logout', {
+	client_id => 'api', client_secret => $kc->secret(),
+	refresh_token => $issued->{refresh_token} });
+ok($t->wait_for(sub { api('introspected', $token)->{status} == 401 }, 10),
+	'R20: introspected: logged out at Keycloak, the cache time later 401');
+is(api('local', $token)->{status}, 200, 'R23: local: good until its end');
+ok($t->wait_for(sub { api('local', $over)->{status} == 401 }, 10),
+	'BE-5: local: 401 after its end');
+
+# Keycloak's answer without "jwt": a downgrade.
+
+$api->{attributes}{'client.introspection.response.allow.jwt.claim.enabled'} =
+	'false';
+$kc->update_client($api);
+is(api('introspected', token('api')->{access_token})->{status}, 502,
+	'IN-9: plain JSON where a JWT was agreed');
+
+# Each refresh token is good once: many requests at the end of an access token
+# are one refresh, and what it brought makes the next.
+
+$kc->admin('PUT', '', { %{ $kc->admin('GET', '') },
+	revokeRefreshToken => JSON::PP::true, refreshTokenMaxReuse => 0 });
+$kc->admin('PUT', '/events/config', { %{ $kc->admin('GET', '/events/config') },
+	enabledEventTypes => [ qw/ REFRESH_TOKEN REFRESH_TOKEN_ERROR / ] });
+$client = $kc->client('gateway-jwks');
+$client->{attributes}{'access.token.lifespan'} = 4;
+$kc->update_client($client);
+
+my $frank = $browser->tab('frank');
+
+$frank->goto("$second/gateway-jwks/");
+log_in($frank, 'bob');
+
+my ($session) = map { "$_->{name}=$_->{value}" }
+	grep { $_->{name} eq 'JWKS' } @{ $frank->cookies("$second/") };
+$t->secret($session =~ s/^JWKS=//r);
+
+for my $round (1, 2) {
+	sleep 2.2;	# half of its life: it is refreshed from then on
+
+	my @answers = Test::OIDC::Browser->new(base => $second)
+		->parallel_get("$second/gateway-jwks/", n => 60,
+			concurrency => 60, headers => { Cookie => $session });
+
+	is(scalar(grep { $_->status() == 200 } @answers), 60,
+		"S11 TK-13: 60 requests at once pass, round $round");
+	is(scalar @{ $kc->events('REFRESH_TOKEN') }, $round,
+		'S11 TK-13: of which one has refreshed');
+}
+
+is_deeply($kc->events('REFRESH_TOKEN_ERROR'), [],
+	'TK-13: no refresh token was sent twice');
+
 $browser->stop();
 kill 'TERM', $backend;
 waitpid $backend, 0;
@@ -322,6 +415,15 @@ oidc_provider encrypted {
 	id_token_encrypted_response_alg RSA-OAEP;
 	id_token_encrypted_response_enc A256GCM;
 }
+oidc_provider api {
+	issuer ${\ $kc->issuer() };
+	client_id api;
+	client_secret_file keys/client_secret;
+	cookie_name API;
+	clock_skew 1s;
+	introspection_response jwt;
+	introspection_cache 2s negative=1s;
+}
 oidc_provider jwks {
 	issuer ${\ $kc->issuer() };
 	client_id gateway-jwks;
@@ -335,6 +437,18 @@ server {
 	server_name localhost;
 	oidc_base_url $second;
 	auth_oidc userinfo;
+	proxy_set_header X-Username \$oidc_claim_preferred_username;
+	proxy_set_header X-Caller \$oidc_claim_azp;
+	location /api/local {
+		auth_oidc api;
+		auth_oidc_bearer local only typ=any;
+		proxy_pass http://backend;
+	}
+	location /api/introspected {
+		auth_oidc api;
+		auth_oidc_bearer introspection only;
+		proxy_pass http://backend;
+	}
 	location /gateway-encrypted/ {
 		auth_oidc encrypted;
 		proxy_set_header X-User \$oidc_claim_sub;
@@ -389,6 +503,31 @@ sub log_in {
 
 
 sub get { return $http->get($gateway . $_[0]); }
+
+
+sub api {
+	my ($way, $token) = @_;
+
+	return $http->get("$second/api/$way",
+		{ headers => { Authorization => "Bearer $token" } });
+}
+
+
+# Alice's, by the password grant.
+sub token {
+	my ($client) = @_;
+
+	my ($status, $answer) = $kc->grant(grant_type => 'password',
+		scope => 'openid', client_id => $client,
+		client_secret => $kc->secret(),
+		username => 'alice', password => 'alice');
+
+	die "token for $client: $status" unless $status == 200;
+	$t->secret(grep { defined } @{$answer}{qw/ access_token id_token
+		refresh_token /});
+
+	return $answer;
+}
 
 
 sub read_line {
