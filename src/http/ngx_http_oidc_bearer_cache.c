@@ -334,6 +334,8 @@ ngx_http_oidc_bearer_unseal(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         return OIDC_NOMEM;
     }
 
+    claims = NULL;
+
     rc = oidc_open(b->keys.key, NGX_HTTP_OIDC_GOOD_PURPOSE, NULL, &op->value,
                    text.data);
 

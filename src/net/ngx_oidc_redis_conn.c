@@ -90,6 +90,7 @@ static void ngx_oidc_redis_conn_add_write(void *data);
 static void ngx_oidc_redis_conn_del_write(void *data);
 static void ngx_oidc_redis_conn_want(ngx_oidc_redis_conn_t *conn);
 static void ngx_oidc_redis_conn_cleanup(void *data);
+static void ngx_oidc_redis_conn_reason(ngx_oidc_redis_conn_t *conn);
 static ngx_int_t ngx_oidc_redis_conn_take(const redisReadTask *task,
     size_t size);
 static void *ngx_oidc_redis_conn_string(const redisReadTask *task, char *s,
@@ -146,8 +147,9 @@ ngx_oidc_redis_conn_open(ngx_oidc_redis_t *redis, ngx_oidc_redis_addr_t *addr,
     }
 
     ngx_cpystrn((u_char *) ngx_oidc_redis_conn_error,
-                (u_char *) (ac->err && ac->errstr[0] ? ac->errstr
-                                                     : "no connection left"),
+                (u_char *) (conn->error[0] ? conn->error
+                            : ac->err && ac->errstr[0] ? ac->errstr
+                            : "no connection left"),
                 sizeof(ngx_oidc_redis_conn_error));
 
     *error = ngx_oidc_redis_conn_error;
@@ -243,7 +245,10 @@ ngx_oidc_redis_conn_setup(ngx_oidc_redis_conn_t *conn, ngx_oidc_redis_t *redis,
             return NGX_ERROR;
         }
 
+        /* a handshake may fail at once, where the answer is quick */
+
         if (redisInitiateSSL(&ac->c, conn->ssl) != REDIS_OK) {
+            ngx_oidc_redis_conn_reason(conn);
             ngx_oidc_redis_tls_free(conn->ssl);
             conn->ssl = NULL;
             return NGX_ERROR;
@@ -543,27 +548,34 @@ ngx_oidc_redis_conn_want(ngx_oidc_redis_conn_t *conn)
 static void
 ngx_oidc_redis_conn_cleanup(void *data)
 {
-    const char             *error;
-    ngx_oidc_redis_conn_t  *conn;
+    ngx_oidc_redis_conn_t *conn = data;
 
-    conn = data;
-
-    if (conn->error[0] == '\0') {
-        error = conn->unexpected ? "unexpected or too large answer"
-                                 : conn->context->c.errstr;
-
-        if (conn->ssl != NULL) {
-            ngx_oidc_redis_tls_error(conn->ssl, &error);
-        }
-
-        ngx_cpystrn((u_char *) conn->error, (u_char *) error,
-                    sizeof(conn->error));
-    }
+    ngx_oidc_redis_conn_reason(conn);
 
     ngx_oidc_watch_remove(conn->watch);
 
     conn->watch = NULL;
     conn->context = NULL;
+}
+
+
+static void
+ngx_oidc_redis_conn_reason(ngx_oidc_redis_conn_t *conn)
+{
+    const char  *error;
+
+    if (conn->error[0] != '\0') {
+        return;
+    }
+
+    error = conn->unexpected ? "unexpected or too large answer"
+                             : conn->context->c.errstr;
+
+    if (conn->ssl != NULL) {
+        ngx_oidc_redis_tls_error(conn->ssl, &error);
+    }
+
+    ngx_cpystrn((u_char *) conn->error, (u_char *) error, sizeof(conn->error));
 }
 
 

@@ -108,6 +108,8 @@ oidc_dpop_key(oidc_pool_t *pool, const oidc_str_t *proof, oidc_key_t *key)
     part.data = proof->data;
     part.len = dot - proof->data;
 
+    header = NULL;
+
     rc = oidc_b64url_decode(pool, &part, &text);
 
     if (rc == OIDC_OK) {

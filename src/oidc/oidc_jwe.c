@@ -295,6 +295,8 @@ oidc_jwe_try(oidc_pool_t *pool, const json_t *header,
         rc = OIDC_JWE;
     }
 
+    n = 0;
+
     if (rc == OIDC_OK) {
         rc = oidc_jwe_select(policy, header, &alg->name, key, &n);
     }

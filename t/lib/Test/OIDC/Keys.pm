@@ -232,7 +232,7 @@ sub hash_half {
 
 # certificate($name): { cert, key, ca } as PEM file names.  Names: good
 # (localhost, 127.0.0.1, *.example.test), wronghost, expired, future,
-# selfsigned, otherca.
+# selfsigned, otherca, client (good, but for clients only).
 sub certificate {
 	my ($name) = @_;
 
@@ -389,7 +389,7 @@ sub _make_certificate {
 		subjectAltNames => \@names, key => KEY_create_rsa(2048),
 		not_before => time() + ($name eq 'future' ? 9e7 : -9e6),
 		not_after => time() + ($name eq 'expired' ? -9e5 : 3e8),
-		purpose => 'server',
+		purpose => $name eq 'client' ? 'client' : 'server',
 		$name eq 'selfsigned' ? () : (issuer => [
 			PEM_file2cert("$ca.crt"), PEM_file2key("$ca.key") ]));
 

@@ -88,8 +88,14 @@ sub connect {
 
 	if ($o{tls}) {
 		require IO::Socket::SSL;
+		require Test::OIDC::Keys;
+
+		my $own = Test::OIDC::Keys::certificate('client');
+
 		IO::Socket::SSL->start_SSL($self->{fh}, SSL_ca_file =>
-			$o{tls}{ca}, SSL_verifycn_scheme => 'none')
+			$o{tls}{ca}, SSL_verifycn_scheme => 'none',
+			SSL_cert_file => $own->{cert},
+			SSL_key_file => $own->{key})
 			or die "TLS: $IO::Socket::SSL::SSL_ERROR\n";
 	}
 
