@@ -36,6 +36,7 @@ for my $t ($one, $two) {
 
 $idp->set(token => { expires_in => 3 });
 my ($over, $refused, $logout, $killed) = map { user() } 1 .. 4;
+$idp->set(token => { expires_in => 4 });
 my $within = user();
 my $start = time();
 
