@@ -27,13 +27,15 @@ use Time::HiRes qw/ sleep time /;
 
 my $t = Test::OIDC->new();
 
-for my $why (Test::OIDC::Keycloak::missing(), Test::OIDC::Chromium::missing()) {
+for my $why (Test::OIDC::Keycloak::missing(), Test::OIDC::Chromium::missing(),
+	Test::OIDC::Redis::installed() ? '' : 'no redis-server')
+{
 	next unless $why;
 	die "$why\n" if $ENV{TEST_ALL};	# make test: nothing is left out
 	$t->skip_all($why);
 }
 
-$t->plan(85);
+$t->plan(90);
 
 my $gateway = 'http://localhost:' . $t->port(0);
 my $second = 'http://localhost:' . $t->port(1);
@@ -51,6 +53,7 @@ $t->write_file('local/userinfo.conf', userinfo_conf());
 my $backend = start_backend();
 $t->run();
 
+my $redis = $t->redis_proxy($t->redis());	# before the browser: it forks
 my $browser = Test::OIDC::Chromium->start();
 my $page;
 
@@ -368,6 +371,47 @@ for my $round (1, 2) {
 is_deeply($kc->events('REFRESH_TOKEN_ERROR'), [],
 	'TK-13: no refresh token was sent twice');
 
+# Two gateways with one Redis: Keycloak tells one, and it is over at both.
+
+my $two = Test::OIDC->new(workers => 2);
+my @nodes = map { 'http://localhost:' . $_->port(2) } $t, $two;
+
+$kc->admin('POST', '/clients', { clientId => 'two', secret => $kc->secret(),
+	redirectUris => [ "$nodes[0]/*" ], attributes => {
+		'backchannel.logout.url' => "$nodes[0]/backchannel-logout",
+		'backchannel.logout.session.required' => 'true' } });
+
+chmod 0600, $two->write_file("keys/$_", $t->read_file("keys/$_"))
+	for qw/ client_secret cookie.key /;
+$two->conf("%%GLOBALS%%\nhttp {\n%%HTTP%%\n"
+	. "oidc_cookie_key keys/cookie.key;\n" . two_conf() . '}')->run();
+$t->write_file('local/two.conf', two_conf());
+$t->reload();
+
+my $gina = $browser->tab('gina');
+
+$gina->goto("$nodes[0]/");
+is(log_in($gina, 'bob')->{status}, 200, 'S03: a login at one gateway');
+($session) = map { "$_->{name}=$_->{value}" }
+	grep { $_->{name} eq 'TWO' } @{ $gina->cookies("$nodes[0]/") };
+$t->secret($session =~ s/^TWO=//r);
+is(at($nodes[1]), 200, 'S03: is good at the other');
+ok($t->wait_for(sub {
+	my $asked = $redis->count('') - $redis->count('PING');
+	my $good = grep { at($nodes[1]) == 200 } 1 .. 20;
+
+	return $good == 20
+		&& $redis->count('') - $redis->count('PING') - $asked <= 3;
+}, 20), 'S03: which soon asks Redis no more');
+
+my $mark = $t->log_mark();
+
+$kc->admin('POST', "/users/$bobs_id/logout", {});
+ok($t->wait_for(sub { !grep { at($_) != 401 } @nodes }, 1),
+	'S13 L07 L10: signed out by an administrator: at both within a second');
+ok($t->wait_log(qr/back-channel logout by si[db] ended 1 sessions/, 5, $mark),
+	'O04: the one that was told says so');
+
 $browser->stop();
 kill 'TERM', $backend;
 waitpid $backend, 0;
@@ -469,6 +513,40 @@ server {
 	}
 }
 EOF
+}
+
+
+# The same at both: one base URL, as behind a balancer.
+sub two_conf {
+	return <<"EOF";
+oidc_session_store two {
+	type redis;
+	redis ${\ $t->redis()->url(port => $redis->port()) };
+}
+oidc_provider two {
+	issuer ${\ $kc->issuer() };
+	client_id two;
+	client_secret_file keys/client_secret;
+	cookie_name TWO;
+	session_store two;
+	backchannel_logout_uri /backchannel-logout;
+}
+server {
+	listen 127.0.0.1:%%PORT_2%%;
+	oidc_base_url $nodes[0];
+	location / {
+		auth_oidc two;
+		proxy_pass http://127.0.0.1:$backend_port;
+	}
+}
+EOF
+}
+
+
+# Of an API, which is not led to a login.
+sub at {
+	return $http->get("$_[0]/", { headers => { Cookie => $session,
+		Accept => 'application/json' } })->{status};
 }
 
 
