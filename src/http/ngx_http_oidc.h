@@ -56,6 +56,7 @@
 typedef struct ngx_http_oidc_ctx_s       ngx_http_oidc_ctx_t;
 typedef struct ngx_http_oidc_provider_s  ngx_http_oidc_provider_t;
 typedef struct ngx_http_oidc_job_s       ngx_http_oidc_job_t;
+typedef struct ngx_http_oidc_cached_s    ngx_http_oidc_cached_t;
 
 /* of ngx_http_oidc_bearer.h */
 
@@ -359,6 +360,7 @@ struct ngx_http_oidc_ctx_s {
     oidc_tokens_t               tokens;
     oidc_str_t                  record;
     oidc_str_t                  handle;     /* the cookie's value */
+    ngx_http_oidc_cached_t     *cached;     /* where this worker knows it */
     u_char                      stamp[OIDC_SESSION_STAMP];  /* as last seen */
 
     /* the access token that was sent, NULL: none; and who wanted it so */
@@ -379,12 +381,10 @@ struct ngx_http_oidc_ctx_s {
     /* the flow, and what it waits for */
     ngx_http_oidc_step_pt      *step;
     oidc_rc_t                   wait_rc;
-    ngx_oidc_idp_waiter_t       waiter;
     ngx_oidc_store_op_t         op;
-    u_char                      index[NGX_OIDC_STORE_INDEXES]
-                                     [NGX_OIDC_STORE_NAME_LEN];
-    ngx_http_oidc_lock_t        lock;
-    ngx_event_t                 timer;
+    ngx_oidc_idp_waiter_t      *waiter;     /* NULL: has never waited so */
+    ngx_event_t                *timer;      /* likewise */
+    ngx_http_oidc_lock_t       *lock;       /* likewise */
     ngx_http_oidc_job_t        *job;
     ngx_http_oidc_fetch_t      *fetch;
     ngx_msec_t                  patience;   /* 0: timeout of the provider */
@@ -529,10 +529,12 @@ void ngx_http_oidc_give_up(ngx_http_oidc_ctx_t *ctx);
 void ngx_http_oidc_wait_foreign(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 
-/* waits for metadata and keys, fresh keys, or an address */
+/* waits for metadata and keys, or fresh keys; or for the address of a host */
 
 ngx_int_t ngx_http_oidc_wait_idp(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, ngx_oidc_idp_what_e what);
+ngx_int_t ngx_http_oidc_wait_addr(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, ngx_str_t *host, in_port_t port);
 
 /*
  * Runs a verb of a store over ctx->op: NGX_AGAIN waits, any other result is

@@ -295,7 +295,9 @@ ngx_http_oidc_bearer_alone(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return rc;
     }
 
-    ctx->lock.store = NULL;
+    if (ctx->lock != NULL) {
+        ctx->lock->store = NULL;
+    }
 
     waited = ngx_current_msec - b->since;
 
@@ -308,10 +310,10 @@ ngx_http_oidc_bearer_alone(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_DONE;
     }
 
-    (void) ngx_http_oidc_sleep(r, ctx, NGX_HTTP_OIDC_BEARER_POLL
-                                       + ngx_min(waited / 10, 90));
+    rc = ngx_http_oidc_sleep(r, ctx, NGX_HTTP_OIDC_BEARER_POLL
+                                     + ngx_min(waited / 10, 90));
 
-    return NGX_BUSY;
+    return (rc == NGX_AGAIN) ? NGX_BUSY : rc;
 }
 
 

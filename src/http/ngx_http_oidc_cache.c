@@ -65,6 +65,17 @@ ngx_http_oidc_cache_find(const oidc_str_t *cookie)
 }
 
 
+/* no two records begin alike: a nonce stands there */
+
+ngx_uint_t
+ngx_http_oidc_cache_still(const ngx_http_oidc_cached_t *cached,
+    const u_char *stamp)
+{
+    return cached->text != NULL
+           && ngx_memcmp(cached->stamp, stamp, OIDC_SESSION_STAMP) == 0;
+}
+
+
 const oidc_handle_keys_t *
 ngx_http_oidc_cache_keys(const ngx_http_oidc_cached_t *cached)
 {

@@ -18,12 +18,14 @@
 #include "ngx_http_oidc.h"
 
 
-typedef struct ngx_http_oidc_cached_s  ngx_http_oidc_cached_t;
-
-
 /* what is cached for this cookie value, or NULL; valid until the next put */
 
 ngx_http_oidc_cached_t *ngx_http_oidc_cache_find(const oidc_str_t *cookie);
+
+/* whether a put has left it alone since it had this stamp */
+
+ngx_uint_t ngx_http_oidc_cache_still(const ngx_http_oidc_cached_t *cached,
+    const u_char *stamp);
 
 const oidc_handle_keys_t *ngx_http_oidc_cache_keys(
     const ngx_http_oidc_cached_t *cached);

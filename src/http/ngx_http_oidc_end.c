@@ -181,7 +181,12 @@ ngx_http_oidc_index_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
     left = session->expires - ngx_time();
 
-    ctx->op.index = ctx->index;
+    ctx->op.index = ngx_palloc(r->pool, NGX_OIDC_STORE_INDEXES
+                                        * NGX_OIDC_STORE_NAME_LEN);
+    if (ctx->op.index == NULL) {
+        return NGX_ERROR;
+    }
+
     ctx->op.indexes = 0;
     ctx->op.index_ttl = (ngx_msec_t) ngx_max(left, 1) * 1000;
 
@@ -189,7 +194,7 @@ ngx_http_oidc_index_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
         if (oidc_index_name(omcf->ring->key[0], "sid",
                             &ctx->provider->audience, &session->sid,
-                            ctx->index[ctx->op.indexes++])
+                            ctx->op.index[ctx->op.indexes++])
             != OIDC_OK)
         {
             return NGX_ERROR;
@@ -200,7 +205,7 @@ ngx_http_oidc_index_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
         if (oidc_index_name(omcf->ring->key[0], "sub",
                             &ctx->provider->audience, &sub,
-                            ctx->index[ctx->op.indexes++])
+                            ctx->op.index[ctx->op.indexes++])
             != OIDC_OK)
         {
             return NGX_ERROR;

@@ -107,10 +107,7 @@ ngx_http_oidc_fetch_target(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
         f->asked = 1;
 
-        ctx->waiter.host = host;
-        ctx->waiter.port = url->port;
-
-        rc = ngx_http_oidc_wait_idp(r, ctx, NGX_OIDC_IDP_ADDR);
+        rc = ngx_http_oidc_wait_addr(r, ctx, &host, url->port);
 
         if (rc == NGX_AGAIN) {
             return NGX_BUSY;

@@ -354,10 +354,9 @@ ngx_http_oidc_redact_variables(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_oidc_find_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    ngx_int_t                rc;
-    oidc_str_t              *name, *value;
-    u_char                   handle[OIDC_HANDLE_LEN];
-    ngx_http_oidc_cached_t  *cached;
+    ngx_int_t    rc;
+    oidc_str_t  *name, *value;
+    u_char       handle[OIDC_HANDLE_LEN];
 
     value = &ctx->handle;
     name = &ctx->provider->session_cookie[ngx_http_oidc_https(r, ctx)];
@@ -371,14 +370,14 @@ ngx_http_oidc_find_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->stale_cookie = 1;
 
-    cached = ngx_http_oidc_cache_find(value);
+    ctx->cached = ngx_http_oidc_cache_find(value);
 
     ctx->op.known.len = 0;
 
-    if (cached != NULL) {
-        ctx->keys = *ngx_http_oidc_cache_keys(cached);
+    if (ctx->cached != NULL) {
+        ctx->keys = *ngx_http_oidc_cache_keys(ctx->cached);
 
-        ngx_http_oidc_cache_stamp(cached, ctx->stamp);
+        ngx_http_oidc_cache_stamp(ctx->cached, ctx->stamp);
 
         ctx->op.known.len = OIDC_SESSION_STAMP;
         ctx->op.known.data = ctx->stamp;
@@ -446,7 +445,7 @@ ngx_http_oidc_open_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     op = &ctx->op;
 
     if (op->rc == NGX_OK && op->same
-        && ngx_http_oidc_cache_find(&ctx->handle) == NULL)
+        && !ngx_http_oidc_cache_still(ctx->cached, ctx->stamp))
     {
         /* pushed out while the store was asked: now the record is needed */
 
@@ -511,8 +510,7 @@ ngx_http_oidc_open_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 static oidc_rc_t
 ngx_http_oidc_read_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    oidc_rc_t                rc;
-    ngx_http_oidc_cached_t  *cached;
+    oidc_rc_t  rc;
 
     if (!ctx->op.same) {
 
@@ -527,9 +525,9 @@ ngx_http_oidc_read_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return rc;
     }
 
-    cached = ngx_http_oidc_cache_find(&ctx->handle);
-
-    if (ngx_http_oidc_cache_get(cached, r->pool, &ctx->session) != NGX_OK) {
+    if (ngx_http_oidc_cache_get(ctx->cached, r->pool, &ctx->session)
+        != NGX_OK)
+    {
         return OIDC_NOMEM;
     }
 

@@ -26,6 +26,8 @@
 
 static void *ngx_http_oidc_alloc(void *owner, size_t size);
 static void ngx_http_oidc_cleanup(void *data);
+static ngx_oidc_idp_waiter_t *ngx_http_oidc_waiter(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 static void ngx_http_oidc_idp_done(ngx_oidc_idp_waiter_t *w, oidc_rc_t rc);
 static void ngx_http_oidc_store_done(ngx_oidc_store_op_t *op);
 static void ngx_http_oidc_awake(ngx_event_t *ev);
@@ -116,16 +118,16 @@ ngx_http_oidc_cleanup(void *data)
 {
     ngx_http_oidc_ctx_t *ctx = data;
 
-    if (ctx->waiter.idp != NULL) {
-        ngx_oidc_idp_cancel(&ctx->waiter);
+    if (ctx->waiter != NULL && ctx->waiter->idp != NULL) {
+        ngx_oidc_idp_cancel(ctx->waiter);
     }
 
     if (ctx->waits_store) {
         ngx_oidc_store_cancel(&ctx->op);
     }
 
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
+    if (ctx->timer != NULL && ctx->timer->timer_set) {
+        ngx_del_timer(ctx->timer);
     }
 
     ngx_http_oidc_decrypt_cancel(ctx);
@@ -255,15 +257,34 @@ ngx_http_oidc_resume(ngx_http_oidc_ctx_t *ctx)
 
 
 ngx_int_t
+ngx_http_oidc_wait_addr(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_str_t *host, in_port_t port)
+{
+    ngx_oidc_idp_waiter_t  *waiter;
+
+    waiter = ngx_http_oidc_waiter(r, ctx);
+    if (waiter == NULL) {
+        return NGX_ERROR;
+    }
+
+    waiter->host = *host;
+    waiter->port = port;
+
+    return ngx_http_oidc_wait_idp(r, ctx, NGX_OIDC_IDP_ADDR);
+}
+
+
+ngx_int_t
 ngx_http_oidc_wait_idp(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_oidc_idp_what_e what)
 {
     ngx_int_t  rc;
 
-    ctx->waiter.done = ngx_http_oidc_idp_done;
-    ctx->waiter.data = ctx;
+    if (ngx_http_oidc_waiter(r, ctx) == NULL) {
+        return NGX_ERROR;
+    }
 
-    rc = ngx_oidc_idp_wait(ctx->provider->idp, &ctx->waiter, what,
+    rc = ngx_oidc_idp_wait(ctx->provider->idp, ctx->waiter, what,
                            ctx->patience ? ctx->patience
                                          : ctx->provider->timeout);
 
@@ -272,6 +293,24 @@ ngx_http_oidc_wait_idp(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     }
 
     return rc;
+}
+
+
+static ngx_oidc_idp_waiter_t *
+ngx_http_oidc_waiter(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    if (ctx->waiter == NULL) {
+
+        ctx->waiter = ngx_pcalloc(r->pool, sizeof(ngx_oidc_idp_waiter_t));
+        if (ctx->waiter == NULL) {
+            return NULL;
+        }
+
+        ctx->waiter->done = ngx_http_oidc_idp_done;
+        ctx->waiter->data = ctx;
+    }
+
+    return ctx->waiter;
 }
 
 
@@ -354,7 +393,15 @@ ngx_http_oidc_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 {
     ngx_http_oidc_lock_t  *lock;
 
-    lock = &ctx->lock;
+    if (ctx->lock == NULL) {
+
+        ctx->lock = ngx_pcalloc(r->pool, sizeof(ngx_http_oidc_lock_t));
+        if (ctx->lock == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    lock = ctx->lock;
 
     if (!oidc_random(lock->owner, NGX_OIDC_STORE_OWNER_LEN)) {
         ctx->rc = OIDC_CRYPTO;
@@ -380,9 +427,9 @@ ngx_http_oidc_unlock(ngx_http_oidc_ctx_t *ctx)
     ngx_oidc_store_op_t    op;
     ngx_http_oidc_lock_t  *lock;
 
-    lock = &ctx->lock;
+    lock = ctx->lock;
 
-    if (lock->store == NULL) {
+    if (lock == NULL || lock->store == NULL) {
         return;
     }
 
@@ -405,11 +452,19 @@ ngx_int_t
 ngx_http_oidc_sleep(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_msec_t timeout)
 {
-    ctx->timer.handler = ngx_http_oidc_awake;
-    ctx->timer.data = ctx;
-    ctx->timer.log = r->connection->log;
+    if (ctx->timer == NULL) {
 
-    ngx_add_timer(&ctx->timer, timeout);
+        ctx->timer = ngx_pcalloc(r->pool, sizeof(ngx_event_t));
+        if (ctx->timer == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->timer->handler = ngx_http_oidc_awake;
+        ctx->timer->data = ctx;
+        ctx->timer->log = r->connection->log;
+    }
+
+    ngx_add_timer(ctx->timer, timeout);
 
     ngx_http_oidc_wait_foreign(r, ctx);
 

@@ -192,6 +192,10 @@ ngx_oidc_redis_node_of(ngx_oidc_redis_t *redis, ngx_str_t *key)
         return redis->run->nodes[0];
     }
 
+    if (key == NULL) {
+        return NULL;
+    }
+
     return ngx_oidc_redis_cluster_node(redis,
                                        oidc_redis_slot(key->data, key->len));
 }

@@ -185,7 +185,10 @@ const char *ngx_oidc_redis_result_text(ngx_oidc_redis_result_e result);
 ngx_oidc_redis_node_t *ngx_oidc_redis_node(ngx_oidc_redis_t *redis,
     ngx_uint_t i);
 
-/* the one that holds a key now; NULL: not known */
+/*
+ * The one that holds a key now, or with key NULL every key; NULL: not known, or
+ * with key NULL a Cluster.
+ */
 
 ngx_oidc_redis_node_t *ngx_oidc_redis_node_of(ngx_oidc_redis_t *redis,
     ngx_str_t *key);

@@ -25,6 +25,7 @@
 #define OIDC_COOKIE_EXPIRED  "Expires=Thu, 01 Jan 1970 00:00:00 GMT; "
 
 
+static void oidc_cookie_join(oidc_buf_t *b, const oidc_str_t *piece);
 static int oidc_cookie_piece(oidc_str_t *rest, oidc_str_t *piece);
 static void oidc_cookie_trim(oidc_str_t *s);
 static int oidc_cookie_ours(const oidc_str_t *piece,
@@ -76,7 +77,7 @@ oidc_rc_t
 oidc_cookie_strip(oidc_pool_t *pool, const oidc_str_t *header,
     const oidc_str_t *prefixes, size_t n, oidc_str_t *out, int *removed)
 {
-    oidc_str_t  rest, piece;
+    oidc_str_t  rest, before, piece;
     oidc_buf_t  b;
 
     *removed = 0;
@@ -93,26 +94,44 @@ oidc_cookie_strip(oidc_pool_t *pool, const oidc_str_t *header,
         return OIDC_OK;
     }
 
+    before.data = header->data;
+    before.len = piece.data - header->data;
+
+    if (before.len == 0 && rest.len == 0) {
+
+        /* as most often: the session's is the only one */
+
+        out->data = (u_char *) "";
+        out->len = 0;
+        return OIDC_OK;
+    }
+
     /* with the removed ones gone, "; " for ";" fits in the same length */
 
     oidc_buf_init(&b, pool, header->len + 1);
 
-    rest = *header;
+    while (oidc_cookie_piece(&before, &piece)) {
+        oidc_cookie_join(&b, &piece);
+    }
 
     while (oidc_cookie_piece(&rest, &piece)) {
-
-        if (oidc_cookie_ours(&piece, prefixes, n)) {
-            continue;
+        if (!oidc_cookie_ours(&piece, prefixes, n)) {
+            oidc_cookie_join(&b, &piece);
         }
-
-        if (b.len != 0) {
-            oidc_buf_cstr(&b, "; ");
-        }
-
-        oidc_buf_str(&b, &piece);
     }
 
     return oidc_buf_done(&b, out);
+}
+
+
+static void
+oidc_cookie_join(oidc_buf_t *b, const oidc_str_t *piece)
+{
+    if (b->len != 0) {
+        oidc_buf_cstr(b, "; ");
+    }
+
+    oidc_buf_str(b, piece);
 }
 
 

@@ -419,9 +419,12 @@ ngx_oidc_copy_node_of(ngx_oidc_far_t *far, const u_char *name)
     ngx_str_t               key;
     ngx_oidc_redis_node_t  *node;
 
-    key = ngx_oidc_job_key(far, NGX_OIDC_STORE_SESSION, name, buf);
+    node = ngx_oidc_redis_node_of(far->redis, NULL);
 
-    node = ngx_oidc_redis_node_of(far->redis, &key);
+    if (node == NULL) {
+        key = ngx_oidc_job_key(far, NGX_OIDC_STORE_SESSION, name, buf);
+        node = ngx_oidc_redis_node_of(far->redis, &key);
+    }
 
     return (node != NULL) ? ngx_oidc_copy_id(far->copy, node) : 0;
 }
