@@ -9,6 +9,7 @@
 use warnings;
 use strict;
 
+use POSIX ();
 use Test::More;
 use Time::HiRes qw/ time /;
 
@@ -28,7 +29,7 @@ my $EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
 my ($one, $two) = map { Test::OIDC->new(workers => 2) } 1 .. 2;
 my ($idp, $redis) = ($one->idp(), $one->redis());
-my $proxy = $one->redis_proxy($redis);
+my ($first, $proxy) = map { $one->redis_proxy($redis) } 1 .. 2;
 my $key = random_hex(32);
 
 for my $t ($one, $two) {
@@ -78,6 +79,27 @@ is(alive($one, @hers), '0 0 0 0', 'L10: and here');
 is(alive($_, $there, $his), '1 1', 'L10: not another client\'s, not his')
 	for $one, $two;
 
+# Logged out while she logs in: after the indexes and before the session is in
+# Redis, or while it gets there.
+
+$idp->set(user => 'carol');
+my $carol = user($one, 'a');
+my @held = (EVAL => { pass => 1, delay => 300 });
+my $before = records();
+
+$proxy->reply_once(@held);
+is(meanwhile($proxy, $one, sub { login($two) }), '503 200',
+	'L10 S07: logged out before her session was there: she is not in');
+is(records(), $before - 1, 'L10: nor is a session of hers');
+
+$first->reply_once(@held);
+$proxy->reply_once(DEL => { pass => 1, delay => 800 });
+is(meanwhile($first, $two, sub { $carol = user($one, 'a'); 200 }), '200 200',
+	'L10 S07: logged out while it got there: she was in');
+is(alive($one, $carol), '0', 'L10: and is no more');
+is(records(), $before - 1, 'L10: nor is her session');
+$idp->set(user => undef);
+
 # S13: where a token was seen is known to both.
 is(post($two, 'a', $token), 400, 'L09: a token is good once at both');
 is(alive($two, user($one, 'a')), '1', 'L10: who logs in anew is in');
@@ -89,7 +111,7 @@ $one->done();
 sub conf {
 	my ($t) = @_;
 
-	my $url = $redis->url($t == $two ? (port => $proxy->port()) : ());
+	my $url = $redis->url(port => ($t == $two ? $proxy : $first)->port());
 	my $backend = $one->backend()->address();
 	my ($providers, $locations) = ('', '');
 
@@ -162,6 +184,39 @@ sub user {
 
 	return { name => $name, browser => $b, sid => $header{'X-Sid'},
 		sub => $header{'X-Sub'} };
+}
+
+
+sub login {
+	my ($t) = @_;
+
+	return $t->browser()->login('/a/')->status();
+}
+
+
+sub records { return scalar grep { /^oidc:s:/ } $redis->keys(); }
+
+
+# The status of a login, and of her logout at $t, which begins when the login's
+# indexes have passed the proxy.
+sub meanwhile {
+	my ($between, $t, $login) = @_;
+
+	my $token = token(sub => $carol->{sub});
+
+	$between->forget();
+
+	my $pid = fork() // die "fork: $!";
+
+	if ($pid == 0) {
+		$between->wait_count(EVAL => 1, 10);
+		POSIX::_exit(post($t, 'a', $token) == 200 ? 0 : 1);
+	}
+
+	my $status = $login->();
+
+	waitpid $pid, 0;
+	return "$status " . ($? ? 'refused' : 200);
 }
 
 

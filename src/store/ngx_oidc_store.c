@@ -200,6 +200,10 @@ ngx_oidc_store_explain(ngx_oidc_store_op_t *op, u_char *buf, u_char *last)
                             "oidc_session_store \"%V\" has this record already",
                             name);
 
+    case NGX_OIDC_STORE_ENDED:
+        return ngx_slprintf(buf, last, "the provider has ended this session "
+                            "before oidc_session_store \"%V\" had it", name);
+
     case NGX_OIDC_STORE_TOO_BIG:
         if (op->limit >= NGX_OIDC_STORE_VALUE_MAX) {
             return ngx_slprintf(buf, last, "session of %uz bytes is larger "

@@ -71,6 +71,7 @@ typedef enum {
     NGX_OIDC_STORE_FINE = 0,
     NGX_OIDC_STORE_ABSENT,      /* NGX_DECLINED: no such name, or expired */
     NGX_OIDC_STORE_PRESENT,     /* NGX_DECLINED: taken, spent or locked */
+    NGX_OIDC_STORE_ENDED,       /* NGX_DECLINED: by "end", while it was made */
     NGX_OIDC_STORE_TOO_BIG,     /* NGX_DECLINED: value longer than op->limit */
     NGX_OIDC_STORE_FULL,        /* NGX_BUSY: no room for a mark or a lock */
     NGX_OIDC_STORE_UNAVAILABLE  /* NGX_ERROR: the store's fault, or no memory */

@@ -25,8 +25,6 @@ static ngx_int_t ngx_oidc_far_get(ngx_oidc_store_op_t *op);
 static void ngx_oidc_far_got(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply);
 static ngx_int_t ngx_oidc_far_get_next(ngx_oidc_job_t *job);
-static ngx_int_t ngx_oidc_far_create(ngx_oidc_store_op_t *op);
-static ngx_int_t ngx_oidc_far_create_next(ngx_oidc_job_t *job);
 static ngx_int_t ngx_oidc_far_replace(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_far_touch(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_far_del(ngx_oidc_store_op_t *op);
@@ -36,13 +34,7 @@ static void ngx_oidc_far_unlock(ngx_oidc_store_op_t *op);
 static void ngx_oidc_far_stat(ngx_oidc_store_t *store,
     ngx_oidc_store_stat_t *st);
 
-static void ngx_oidc_far_set(ngx_oidc_job_t *job, ngx_str_t *value,
-    const char *condition);
 static ngx_int_t ngx_oidc_far_mark(ngx_oidc_store_op_t *op, ngx_str_t *value);
-static void ngx_oidc_far_answer(ngx_oidc_job_t *job, ngx_uint_t i,
-    oidc_redis_reply_t *reply);
-static ngx_int_t ngx_oidc_far_next(ngx_oidc_job_t *job);
-static ngx_str_t ngx_oidc_far_name(const u_char *name, u_char *buf);
 
 
 const ngx_oidc_store_type_t  ngx_oidc_store_redis = {
@@ -64,15 +56,6 @@ const ngx_oidc_store_type_t  ngx_oidc_store_redis = {
     ngx_oidc_far_exit_process
 };
 
-
-/* what is over goes, the session comes, the index lasts as long as any of it */
-
-#define ngx_oidc_far_index_script  ngx_string(                                \
-    "redis.call('ZREMRANGEBYSCORE',KEYS[1],'-inf',ARGV[1]) "                  \
-    "redis.call('ZADD',KEYS[1],ARGV[2],ARGV[3]) "                             \
-    "if redis.call('PTTL',KEYS[1])<tonumber(ARGV[4]) then "                   \
-    "redis.call('PEXPIRE',KEYS[1],ARGV[4]) end "                              \
-    "return 1")
 
 #define ngx_oidc_far_unlock_script  ngx_string(                               \
     "if redis.call('GET',KEYS[1])==ARGV[1] then "                             \
@@ -258,60 +241,6 @@ ngx_oidc_far_get_next(ngx_oidc_job_t *job)
 }
 
 
-/*
- * Indexes first: a session that no logout of its provider finds must not be,
- * whatever happens in between.
- */
-
-static ngx_int_t
-ngx_oidc_far_create(ngx_oidc_store_op_t *op)
-{
-    u_char           text[OIDC_RECORD_TEXT], number[3][NGX_INT64_LEN];
-    uint64_t         now, ttl;
-    ngx_uint_t       i;
-    ngx_oidc_job_t  *job;
-    ngx_str_t        argv[8] = { ngx_string("EVAL"), ngx_oidc_far_index_script,
-                                 ngx_string("1") };
-
-    job = ngx_oidc_job_create(op, 1 + NGX_OIDC_STORE_INDEXES,
-                              ngx_oidc_far_answer, ngx_oidc_far_create_next);
-    if (job == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (op->indexes == 0) {
-        (void) ngx_oidc_far_create_next(job);
-        return ngx_oidc_job_wait(job);
-    }
-
-    now = ngx_oidc_shm_now();
-    ttl = ngx_max(op->index_ttl, op->ttl);
-
-    argv[4] = ngx_oidc_job_number(now, number[0]);
-    argv[5] = ngx_oidc_job_number(now + ttl, number[1]);
-    argv[6] = ngx_oidc_far_name(op->name, text);
-    argv[7] = ngx_oidc_job_number(ttl, number[2]);
-
-    for (i = 0; i < op->indexes && i < NGX_OIDC_STORE_INDEXES; i++) {
-        ngx_oidc_job_send(job, NGX_OIDC_STORE_INDEX, op->index[i], argv, 8);
-    }
-
-    return ngx_oidc_job_wait(job);
-}
-
-
-static ngx_int_t
-ngx_oidc_far_create_next(ngx_oidc_job_t *job)
-{
-    job->next = ngx_oidc_far_next;
-    job->once = 1;
-
-    ngx_oidc_far_set(job, &job->op->value, "NX");
-
-    return NGX_AGAIN;
-}
-
-
 static ngx_int_t
 ngx_oidc_far_replace(ngx_oidc_store_op_t *op)
 {
@@ -449,7 +378,7 @@ ngx_oidc_far_stat(ngx_oidc_store_t *store, ngx_oidc_store_stat_t *st)
 
 /* SET key value PX ttl NX | XX */
 
-static void
+void
 ngx_oidc_far_set(ngx_oidc_job_t *job, ngx_str_t *value, const char *condition)
 {
     u_char                number[NGX_INT64_LEN];
@@ -481,7 +410,7 @@ ngx_oidc_far_set(ngx_oidc_job_t *job, ngx_str_t *value, const char *condition)
 
 /* of SET: OK or nil; of the others: how many keys there were */
 
-static void
+void
 ngx_oidc_far_answer(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply)
 {
@@ -510,7 +439,7 @@ ngx_oidc_far_answer(ngx_oidc_job_t *job, ngx_uint_t i,
  * touch changes nothing but the time, and was told before.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_oidc_far_next(ngx_oidc_job_t *job)
 {
     ngx_oidc_store_op_t  *op;
@@ -531,7 +460,7 @@ ngx_oidc_far_next(ngx_oidc_job_t *job)
 }
 
 
-static ngx_str_t
+ngx_str_t
 ngx_oidc_far_name(const u_char *name, u_char *buf)
 {
     ngx_str_t  text;

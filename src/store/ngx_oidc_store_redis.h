@@ -76,6 +76,7 @@ struct ngx_oidc_job_s {
     void                      *walk;
     unsigned                   once:1;      /* never sent a second time */
     unsigned                   drop:1;      /* the record is another then */
+    unsigned                   ended:1;     /* while it was made */
 };
 
 
@@ -110,6 +111,27 @@ ngx_str_t ngx_oidc_job_number(uint64_t n, u_char *buf);
 
 void ngx_oidc_job_forget(ngx_oidc_far_t *far, ngx_oidc_store_kind_e kind,
     const u_char *name, ngx_str_t *argv, ngx_uint_t argc);
+
+
+/* ngx_oidc_store_redis.c: SET key value PX ttl, then "NX" or "XX" */
+
+void ngx_oidc_far_set(ngx_oidc_job_t *job, ngx_str_t *value,
+    const char *condition);
+
+/* what most verbs do with their answers, and when all are there */
+
+void ngx_oidc_far_answer(ngx_oidc_job_t *job, ngx_uint_t i,
+    oidc_redis_reply_t *reply);
+ngx_int_t ngx_oidc_far_next(ngx_oidc_job_t *job);
+
+/* a session's name as an index holds it, in OIDC_RECORD_TEXT bytes of buf */
+
+ngx_str_t ngx_oidc_far_name(const u_char *name, u_char *buf);
+
+
+/* ngx_oidc_store_redis_create.c */
+
+ngx_int_t ngx_oidc_far_create(ngx_oidc_store_op_t *op);
 
 
 /* ngx_oidc_store_redis_end.c */

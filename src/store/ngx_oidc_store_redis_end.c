@@ -7,8 +7,10 @@
 /*
  * Ending and counting many sessions of a Redis store.  An index is read in
  * pieces, each session deleted where it lies, then taken out of the index, so
- * that what was cut short is simply done again.  Counting, and ending by how a
- * name begins, walk over all keys of all nodes: for people, not for requests.
+ * that what was cut short is simply done again; and deleted once more, since a
+ * login may have made it between the two, and looks at the index after that.
+ * Counting, and ending by how a name begins, walk over all keys of all nodes:
+ * for people, not for requests.
  */
 
 
@@ -56,6 +58,7 @@ static void ngx_oidc_far_deleted(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply);
 static ngx_int_t ngx_oidc_far_delete_next(ngx_oidc_job_t *job);
 static ngx_int_t ngx_oidc_far_unlist(ngx_oidc_job_t *job);
+static ngx_int_t ngx_oidc_far_delete_again(ngx_oidc_job_t *job);
 static ngx_int_t ngx_oidc_far_unlisted(ngx_oidc_job_t *job);
 static void ngx_oidc_far_ignore(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply);
@@ -418,7 +421,7 @@ ngx_oidc_far_unlist(ngx_oidc_job_t *job)
     }
 
     job->answer = ngx_oidc_far_ignore;
-    job->next = ngx_oidc_far_unlisted;
+    job->next = ngx_oidc_far_delete_again;
 
     ngx_str_set(&argv[0], "ZREM");
     ngx_str_null(&argv[1]);
@@ -434,6 +437,19 @@ ngx_oidc_far_unlist(ngx_oidc_job_t *job)
                       2 + walk->n);
 
     return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_oidc_far_delete_again(ngx_oidc_job_t *job)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_oidc_far_delete(job);
+
+    job->next = ngx_oidc_far_unlisted;
+
+    return rc;
 }
 
 
