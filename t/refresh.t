@@ -33,13 +33,13 @@ $user{unsaid} = user('idp');
 $user{lifetime} = user('lifetime');
 $idp->set(token => { expires_in => 300 });
 $user{fresh} = user('idp');
-$idp->set(token => { expires_in => 3, refresh_token => undef });
+$idp->set(token => { expires_in => 6, refresh_token => undef });
 $user{bare} = user('idp');
 $user{'bare required'} = user('required');
-$idp->set(token => { expires_in => 3, refresh_token => $odd });
+$idp->set(token => { expires_in => 6, refresh_token => $odd });
 $user{odd} = user('idp');
-$idp->set(token => { expires_in => 3, refresh_token => undef });
-$idp->set(token => { expires_in => 3 });
+$idp->set(token => { expires_in => 6, refresh_token => undef });
+$idp->set(token => { expires_in => 6 });
 $user{$_} = user($_) for qw/ never required post absolute idp /;
 
 my $start = time();
@@ -50,7 +50,7 @@ is($idp->count('refresh'), 0, 'S10: nothing is refreshed before its time');
 ###############################################################################
 # Before the end of the access token: after half of its life.
 
-at(2.1);
+at(4.2);
 $idp->set(users => { alice => { sub => '248289761001',
 	name => 'Alice Bond' } });
 
@@ -100,14 +100,14 @@ isnt($second, $used, 'TK-13: rotated');
 # No ID token in the answer: what the last one said stays.
 my $id = sent(get('odd'), 'X-Id-Token');
 $idp->set(token => { expires_in => 300, id_token => undef }, users => undef);
-at(4.2);
+at(8.4);
 $r = get('odd');
 is($r->status(), 200, 'V15: a refresh that brings no ID token');
 is(sent($r, 'X-Token'), $idp->issued()->{access_tokens}[-1], 'V15: succeeds');
 is(sent($r, 'X-Name'), 'Alice Bond', 'V15: the claims stay');
 is(sent($r, 'X-Id-Token'), $id, 'V15: the ID token stays');
-$idp->set(token => { expires_in => 3 });
-$idp->set(token => { expires_in => 3 }, rotate => 0);
+$idp->set(token => { expires_in => 6 });
+$idp->set(token => { expires_in => 6 }, rotate => 0);
 
 get('required');
 is($idp->last('refresh')->{form}{refresh_token}, $second,
@@ -148,7 +148,7 @@ is($idp->count('refresh'), 1, 'S10: once');
 
 # A refresh token that stays the same.
 get('absolute');
-at(6.3);
+at(12.6);
 get('required');
 is($idp->last('refresh')->{form}{refresh_token}, $second,
 	'TK-13: sent again, where no new one came');
@@ -157,7 +157,7 @@ is($idp->reused(), 0, 'TK-13: but none that was used up');
 ###############################################################################
 # S05: nothing of this makes a session longer.
 
-at(7.5);
+at(15);
 is(get('absolute')->status(), 302,
 	'S05: session_lifetime, whatever was refreshed');
 
@@ -170,8 +170,8 @@ sub conf {
 
 	for ([ idp => '' ], [ never => 'refresh off;' ],
 		[ required => 'refresh required;' ],
-		[ lifetime => 'access_token_lifetime 2s;' ],
-		[ absolute => 'session_lifetime 6s; refresh_leeway 1s;' ],
+		[ lifetime => 'access_token_lifetime 4s;' ],
+		[ absolute => 'session_lifetime 12s; refresh_leeway 2s;' ],
 		[ post => '' ])
 	{
 		my ($name, $directives) = @$_;
