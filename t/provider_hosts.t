@@ -26,10 +26,10 @@ my $idp = $t->idp();
 my $port = $t->free_port();
 
 $t->skip_all('no ::1') if !IO::Socket::IP->new(LocalHost => '::1',
-	LocalPort => $port, V6Only => 1, Listen => 1);
+	LocalPort => $port, V6Only => 1, Listen => 1, ReuseAddr => 1);
 
 my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-	LocalPort => $port, Listen => 1) or die "listen: $!";
+	LocalPort => $port, Listen => 1, ReuseAddr => 1) or die "listen: $!";
 my @full = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1',
 	PeerPort => $port, Blocking => 0) } 1 .. 6;
 
