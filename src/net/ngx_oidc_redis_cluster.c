@@ -19,7 +19,10 @@
 #include "ngx_oidc_redis_run.h"
 
 
-/* between two questions for the map, where there is reason to ask */
+/*
+ * between two questions for the map, where there is reason to ask; a master
+ * that is away is one, until it is back or another has its slots
+ */
 
 #define NGX_OIDC_REDIS_RELOAD    250
 
@@ -47,6 +50,7 @@ static ngx_oidc_redis_node_t *ngx_oidc_redis_cluster_any(
     ngx_oidc_redis_t *redis);
 static void ngx_oidc_redis_cluster_done(ngx_oidc_redis_cmd_t *cmd,
     oidc_redis_reply_t *reply);
+static ngx_uint_t ngx_oidc_redis_cluster_away(ngx_oidc_redis_t *redis);
 static ngx_int_t ngx_oidc_redis_cluster_map(ngx_oidc_redis_t *redis,
     oidc_redis_reply_t *reply);
 static ngx_int_t ngx_oidc_redis_cluster_find(ngx_oidc_redis_t *redis,
@@ -311,7 +315,7 @@ ngx_oidc_redis_cluster_done(ngx_oidc_redis_cmd_t *cmd,
         if (ngx_oidc_redis_cluster_map(redis, reply) == NGX_OK) {
             cluster->known = 1;
 
-            if (!cluster->dirty) {
+            if (!cluster->dirty && !ngx_oidc_redis_cluster_away(redis)) {
                 ngx_oidc_redis_cluster_timer(cluster, NGX_OIDC_REDIS_REFRESH
                                                       + ngx_random() % 5000);
                 return;
@@ -325,6 +329,24 @@ ngx_oidc_redis_cluster_done(ngx_oidc_redis_cmd_t *cmd,
     }
 
     ngx_oidc_redis_cluster_reload(redis);
+}
+
+
+static ngx_uint_t
+ngx_oidc_redis_cluster_away(ngx_oidc_redis_t *redis)
+{
+    ngx_uint_t              i;
+    ngx_oidc_redis_node_t  *node;
+
+    for (i = 0; i < redis->run->n; i++) {
+        node = redis->run->nodes[i];
+
+        if (node->slots && node->link.failures) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
