@@ -285,17 +285,11 @@ sub begun_and_ended {
 sub from_copy {
 	my ($t, $user) = @_;
 
-	my $asked = commands($t);
-	my @status = map { $user->get(at($t))->status() } 1 .. 20;
+	my @status;
+	my $asked = $proxy{$t}->asked(sub {
+		@status = map { $user->get(at($t))->status() } 1 .. 20 });
 
-	return commands($t) - $asked <= 3 && !grep { $_ != 200 } @status;
-}
-
-
-sub commands {
-	my ($t) = @_;
-
-	return $proxy{$t}->count('') - $proxy{$t}->count('PING');
+	return $asked <= 3 && !grep { $_ != 200 } @status;
 }
 
 

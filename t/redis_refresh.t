@@ -10,7 +10,7 @@ use warnings;
 use strict;
 
 use Test::More;
-use Time::HiRes qw/ sleep time /;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -55,7 +55,7 @@ cmp_ok(scalar(grep { sent($_) eq $within->{token} } @answers), '>', 50,
 # A worker dies while it refreshes, with the session's lock.
 $idp->once(refresh => { delay => 800 });
 my $n = $idp->count('refresh');
-my $socket = begin($killed);
+my $socket = $killed->begin('/');
 $idp->wait_count(refresh => $n + 1, 5);
 
 for my $pid ($one->workers()) {
@@ -97,11 +97,11 @@ for ([ $over, '200', 'over' ], [ $refused, '302', 'over, and refused' ]) {
 # A logout at the other gateway meanwhile wins.
 $idp->forget();
 $idp->once(refresh => { delay => 400 });
-$socket = begin($logout);
+$socket = $logout->begin('/');
 $idp->wait_count(refresh => 1, 5);
 is($logout->clone()->get(url($two, '/logout'), site => 'same-origin')
 	->status(), 302, 'S10: a logout at the other during a refresh');
-like(answer($socket), qr{^HTTP/1.1 302 },
+like($logout->answer($socket), qr{^HTTP/1.1 302 },
 	'S10: wins: nobody is let through');
 is($logout->get(url($_))->status(), 302, 'S10: the session stays gone')
 	for $one, $two;
@@ -188,52 +188,11 @@ sub flood {
 }
 
 
-# a request to the first whose answer nobody reads yet
-sub begin {
-	my ($b) = @_;
-
-	my $url = $b->url('/');
-	my $socket = $b->connect($url);
-
-	$socket->syswrite($b->request_bytes('GET', $url));
-
-	return $socket;
-}
-
-
-sub answer {
-	my ($socket) = @_;
-
-	$socket->blocking(1);
-	sysread $socket, my $bytes, 65536;
-
-	return $bytes;
-}
-
-
-sub statuses {
-	my %n;
-	$n{ $_->status() || $_->error() }++ for @_;
-
-	return join ' ', map { "$n{$_} x $_" } sort keys %n;
-}
-
-
-sub sent {
-	my ($r) = @_;
-
-	return '' if $r->status() != 200;
-	return (map { $_->[1] } grep { $_->[0] eq 'X-Token' }
-		@{ $r->json()->{headers} })[0] // '';
-}
+sub statuses { return Test::OIDC::Response::statuses(@_); }
+sub sent { return $_[0]->passed('X-Token') // ''; }
 
 
 # So many seconds after the logins; nginx counts whole ones.
-sub at {
-	my ($seconds) = @_;
-
-	my $left = $start + $seconds - time();
-	sleep $left if $left > 0;
-}
+sub at { $one->sleep_until($start + $_[0]); }
 
 ###############################################################################

@@ -10,7 +10,7 @@ use warnings;
 use strict;
 
 use Test::More;
-use Time::HiRes qw/ sleep time /;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -87,7 +87,7 @@ for my $i (0 .. $#faults) {
 my $n = $idp->count('refresh');
 my $b = $user{abort};
 $idp->once(refresh => { delay => 400 });
-my $socket = begin($b);
+my $socket = $b->begin($b->{path});
 $idp->wait_count(refresh => $n + 1, 5);
 my $issued = @{ $idp->issued()->{access_tokens} };
 close $socket;
@@ -115,12 +115,13 @@ SKIP: {
 $n = $idp->count('refresh');
 $b = $user{logout};
 $idp->once(refresh => { delay => 400 });
-$socket = begin($b);
+$socket = $b->begin($b->{path});
 $idp->wait_count(refresh => $n + 1, 5);
 my $other = $b->clone();
 is($other->get('/idp/logout', site => 'same-origin')->status(), 302,
 	'S10: logout during a refresh');
-like(answer($socket), qr{^HTTP/1.1 302 }, 'S10: wins: nobody is let through');
+like($b->answer($socket), qr{^HTTP/1.1 302 },
+	'S10: wins: nobody is let through');
 is($b->get('/idp/')->status(), 302, 'S10: the session stays gone');
 
 ###############################################################################
@@ -138,7 +139,7 @@ is($idp->count('refresh'), $n + 1, 'S10: keep: without another refresh');
 $n = $idp->count('refresh');
 $b = $user{killed};
 $idp->once(refresh => { delay => 500 });
-$socket = begin($b);
+$socket = $b->begin($b->{path});
 $idp->wait_count(refresh => $n + 1, 5);
 $t->kill_worker();
 is(token($b), $b->{token}, 'S10: a killed worker: the old token');
@@ -328,43 +329,10 @@ sub user {
 sub token { return sent($_[0]->get($_[0]{path})) // ''; }
 
 
-sub sent {
-	my ($r) = @_;
-
-	return if $r->status() != 200;
-	return (map { $_->[1] } grep { $_->[0] eq 'X-Token' }
-		@{ $r->json()->{headers} })[0];
-}
-
-
-# A request whose answer nobody reads yet.
-sub begin {
-	my ($b) = @_;
-
-	my $url = $b->url($b->{path});
-	my $socket = $b->connect($url);
-	$socket->syswrite($b->request_bytes('GET', $url));
-
-	return $socket;
-}
-
-
-sub answer {
-	my ($socket) = @_;
-
-	$socket->blocking(1);
-	sysread $socket, my $bytes, 65536;
-
-	return $bytes;
-}
+sub sent { return scalar $_[0]->passed('X-Token'); }
 
 
 # So many seconds after the logins; nginx counts whole ones.
-sub at {
-	my ($seconds) = @_;
-
-	my $left = $start + $seconds - time();
-	sleep $left if $left > 0;
-}
+sub at { $t->sleep_until($start + $_[0]); }
 
 ###############################################################################

@@ -10,7 +10,7 @@ use warnings;
 use strict;
 
 use Test::More;
-use Time::HiRes qw/ sleep time /;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -116,29 +116,11 @@ sub user {
 }
 
 
-sub statuses {
-	my %n;
-	$n{ $_->status() || $_->error() }++ for @_;
-
-	return join ' ', map { "$n{$_} x $_" } sort keys %n;
-}
-
-
-sub sent {
-	my ($r) = @_;
-
-	return '' if $r->status() != 200;
-	return (map { $_->[1] } grep { $_->[0] eq 'X-Token' }
-		@{ $r->json()->{headers} })[0] // '';
-}
+sub statuses { return Test::OIDC::Response::statuses(@_); }
+sub sent { return $_[0]->passed('X-Token') // ''; }
 
 
 # So many seconds after the logins; nginx counts whole ones.
-sub at {
-	my ($seconds) = @_;
-
-	my $left = $start + $seconds - time();
-	sleep $left if $left > 0;
-}
+sub at { $t->sleep_until($start + $_[0]); }
 
 ###############################################################################

@@ -9,7 +9,7 @@ use warnings;
 use strict;
 
 use Test::More;
-use Time::HiRes qw/ sleep time /;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -193,21 +193,10 @@ sub get { return $user{ $_[0] }->get($user{ $_[0] }{path}); }
 sub role { return sent($_[0]->get($_[0]{path}), 'X-Role'); }
 
 
-sub sent {
-	my ($r, $name) = @_;
-
-	return if $r->status() != 200;
-	return (map { $_->[1] } grep { $_->[0] eq $name }
-		@{ $r->json()->{headers} })[0];
-}
+sub sent { return scalar $_[0]->passed($_[1]); }
 
 
 # So many seconds after the logins; nginx counts whole ones.
-sub at {
-	my ($seconds) = @_;
-
-	my $left = $start + $seconds - time();
-	sleep $left if $left > 0;
-}
+sub at { $t->sleep_until($start + $_[0]); }
 
 ###############################################################################

@@ -295,10 +295,6 @@ ngx_http_oidc_bearer_alone(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return rc;
     }
 
-    if (ctx->lock != NULL) {
-        ctx->lock->store = NULL;
-    }
-
     waited = ngx_current_msec - b->since;
 
     if (rc != NGX_DECLINED) {

@@ -391,6 +391,7 @@ ngx_int_t
 ngx_http_oidc_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_oidc_store_t *store, const u_char *name, ngx_msec_t lease)
 {
+    ngx_int_t              rc;
     ngx_http_oidc_lock_t  *lock;
 
     if (ctx->lock == NULL) {
@@ -416,8 +417,17 @@ ngx_http_oidc_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_memcpy(ctx->op.owner, lock->owner, NGX_OIDC_STORE_OWNER_LEN);
     ctx->op.ttl = lease;
 
-    return ngx_http_oidc_store(r, ctx, store, ngx_oidc_store_lock,
-                               NGX_OIDC_STORE_LOCK, name);
+    rc = ngx_http_oidc_store(r, ctx, store, ngx_oidc_store_lock,
+                             NGX_OIDC_STORE_LOCK, name);
+
+    if (rc == NGX_DECLINED) {
+
+        /* it is somebody else's */
+
+        lock->store = NULL;
+    }
+
+    return rc;
 }
 
 

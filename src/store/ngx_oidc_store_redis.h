@@ -76,7 +76,6 @@ struct ngx_oidc_job_s {
     void                      *walk;
     unsigned                   once:1;      /* never sent a second time */
     unsigned                   drop:1;      /* the record is another then */
-    unsigned                   ended:1;     /* while it was made */
 };
 
 

@@ -117,7 +117,7 @@ ngx_oidc_far_create_seen(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply)
 {
     if (reply->type != OIDC_REDIS_STRING) {
-        job->ended = 1;
+        job->rc = NGX_DECLINED;
     }
 }
 
@@ -127,7 +127,7 @@ ngx_oidc_far_create_done(ngx_oidc_job_t *job)
 {
     ngx_str_t  del[] = { ngx_string("DEL"), ngx_null_string };
 
-    if (!job->ended) {
+    if (job->rc == NGX_OK) {
         return NGX_OK;
     }
 

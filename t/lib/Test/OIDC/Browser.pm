@@ -218,6 +218,29 @@ sub connect {
 }
 
 
+# begin($path): sends a request whose answer nobody reads yet; the socket.
+# answer($socket): what has come there, once something has.
+sub begin {
+	my ($self, $path) = @_;
+
+	my $url = $self->url($path);
+	my $socket = $self->connect($url);
+
+	$socket->syswrite($self->request_bytes('GET', $url));
+
+	return $socket;
+}
+
+sub answer {
+	my ($self, $socket) = @_;
+
+	$socket->blocking(1);
+	sysread $socket, my $bytes, 65536;
+
+	return $bytes;
+}
+
+
 # disconnect(): closes idle connections.
 sub disconnect { $_[0]{idle} = {}; }
 

@@ -229,6 +229,15 @@ sub wait_log {
 }
 
 
+# sleep_until($time): not at all where that is over.
+sub sleep_until {
+	my ($self, $time) = @_;
+
+	my $left = $time - time();
+	sleep $left if $left > 0;
+}
+
+
 # wait_for(sub { }, $seconds): polls until the code returns something true;
 # returns that, or undef after 10 seconds.
 sub wait_for {

@@ -91,6 +91,26 @@ sub is_redirect {
 sub json { return JSON::XS->new->utf8->decode($_[0]{body}); }
 
 
+# statuses(@responses): "3 x 200 1 x 302", errors as they are. Not a method.
+sub statuses {
+	my %n;
+	$n{ $_->status() || $_->error() }++ for @_;
+
+	return join ' ', map { "$n{$_} x $_" } sort keys %n;
+}
+
+
+# passed($name): a header of the request as the echo backend got it, undef
+# without one and where the answer is not the backend's.
+sub passed {
+	my ($self, $name) = @_;
+
+	return undef if $self->{status} != 200;
+	return (map { $_->[1] } grep { $_->[0] eq $name }
+		@{ $self->json()->{headers} })[0];
+}
+
+
 # args(): query of the Location as a hash (an array for a repeated name).
 sub args {
 	my ($self) = @_;

@@ -16,6 +16,7 @@ package Test::OIDC::Redis::Proxy;
 	$proxy->reply_once('SET', { reply => ":1\r\n", delay => 300, n => 2 });
 	$proxy->commands('GET');	# [ [ 'GET', $key ], ... ] so far
 	$proxy->wait_count(GET => 2, 5); $proxy->count('GET'); ->forget();
+	$proxy->asked(sub { ... });	# how many but PING while it ran
 
 	$proxy->blackhole(1);		# accepts and reads, nothing goes on
 	$proxy->blackhole('SUBSCRIBE');	# only connections that sent this
@@ -63,6 +64,17 @@ sub walked { return $_[0]->call('walked'); }
 sub garbage { my $self = shift; $self->call('set', 'say', @_); return $self; }
 sub to { my $self = shift; $self->call('set', 'to', @_); return $self; }
 sub bytes { return $_[0]->call('bytes'); }
+
+
+sub asked {
+	my ($self, $code) = @_;
+
+	my $before = $self->count('') - $self->count('PING');
+
+	$code->();
+
+	return $self->count('') - $self->count('PING') - $before;
+}
 
 ###############################################################################
 # In the child.
