@@ -101,7 +101,7 @@ is_deeply([ sort map { s/NAME$//r } @said ], [ sort @vars ],
 
 my %row = map { /^\| (\d+) \|/ ? ($1 => $_) : () } split /\n/, $readme;
 my %inner = map { $_ => 1 } qw/ ok seal bad_key session_version
-	session_expired session_provider /;
+	session_expired session_provider bearer_missing dpop_nonce /;
 my $base = slurp('src/oidc/oidc_base.h');
 my @reasons;
 
@@ -111,6 +111,8 @@ while ($base =~ /^    X\(OIDC_\w+,\s+"(\w+)",\s+(\d+)/mg) {
 
 is_deeply([ map { $_->[0] } grep { ($row{$_->[1]} // '') !~ /`$_->[0]`/ }
 	@reasons ], [], 'O01 O04: every reason stands at its status');
+is_deeply([ grep { $readme =~ /^\|.*`$_`/m } sort keys %inner ], [],
+	'O01 O04: and none that no request is refused for');
 
 # Files and targets that README names.
 
