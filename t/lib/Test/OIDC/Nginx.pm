@@ -39,8 +39,8 @@ sub conf_test {
 }
 
 
-# run(): starts nginx, waits until it accepts connections; dies with the error
-# log when it does not come up.
+# run(): starts nginx, waits until it accepts connections and has all its
+# workers; dies with the error log when it does not come up.
 sub run {
 	my ($self) = @_;
 
@@ -84,7 +84,7 @@ sub reload {
 	while (time() < $end) {
 		my @now = $self->workers();
 
-		return 1 if @now and !grep { $old{$_} } @now;
+		return 1 if $self->_complete(@now) and !grep { $old{$_} } @now;
 		return if substr($self->log(), $at) =~ /\[emerg\]/;
 		sleep 0.01;
 	}
@@ -152,8 +152,7 @@ sub leaving_workers {
 sub kill_worker {
 	my ($self, $pid) = @_;
 
-	my @old = $self->workers();
-	$pid //= $old[0];
+	$pid //= ($self->workers())[0];
 
 	$self->allow_log(qr/worker process $pid exited on signal 9/);
 	kill 'KILL', $pid;
@@ -162,7 +161,8 @@ sub kill_worker {
 
 	while (time() < $end) {
 		my @now = $self->workers();
-		return $pid if @now == @old and !grep { $_ == $pid } @now;
+		return $pid if $self->_complete(@now)
+			and !grep { $_ == $pid } @now;
 		sleep 0.01;
 	}
 
@@ -316,7 +316,7 @@ sub _die_with_parent {
 sub _ready {
 	my ($self, $ports) = @_;
 
-	return if !$self->workers();
+	return if !$self->_complete($self->workers());
 
 	for (@$ports) {
 		IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $_,
@@ -324,6 +324,20 @@ sub _ready {
 	}
 
 	return 1;
+}
+
+
+# _complete(@workers): as many as the configuration wants ("auto": any); one that
+# has just been forked is no worker before its title says so.
+sub _complete {
+	my ($self, @workers) = @_;
+
+	my ($want) = $self->read_file('nginx.conf')
+		=~ /^\s*worker_processes\s+(\w+);/m;
+
+	$want //= 1;
+
+	return $want eq 'auto' ? @workers > 0 : @workers == $want;
 }
 
 
