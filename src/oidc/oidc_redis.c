@@ -23,6 +23,7 @@ typedef struct {
 } oidc_redis_prefix_t;
 
 
+static oidc_redis_error_e oidc_redis_word(const oidc_str_t *text);
 static int oidc_redis_number(const u_char *p, const u_char *end, unsigned max,
     unsigned *n);
 static int oidc_redis_host_ok(const oidc_str_t *host);
@@ -48,23 +49,56 @@ static const oidc_redis_prefix_t  oidc_redis_prefixes[] = {
 };
 
 
+/*
+ * Before Redis 7 the error of a script has that of its command inside: "ERR
+ * Error running script (call to f_...): @user_script:1: -OOM command ..."
+ */
+
 oidc_redis_error_e
 oidc_redis_error(const oidc_redis_reply_t *reply)
 {
-    size_t  i, n, len;
+    oidc_str_t     text;
+    const u_char  *p, *end;
+
+    static const char  script[] = "ERR Error running script";
 
     if (reply->type != OIDC_REDIS_ERROR) {
         return OIDC_REDIS_FINE;
     }
+
+    text = reply->str;
+
+    if (text.len > sizeof(script) - 1
+        && memcmp(text.data, script, sizeof(script) - 1) == 0)
+    {
+        end = text.data + text.len;
+
+        for (p = text.data; end - p > 3; p++) {
+            if (memcmp(p, ": -", 3) == 0) {
+                text.data = (u_char *) p + 3;
+                text.len = end - text.data;
+                break;
+            }
+        }
+    }
+
+    return oidc_redis_word(&text);
+}
+
+
+static oidc_redis_error_e
+oidc_redis_word(const oidc_str_t *text)
+{
+    size_t  i, n, len;
 
     n = sizeof(oidc_redis_prefixes) / sizeof(oidc_redis_prefixes[0]);
 
     for (i = 0; i < n; i++) {
         len = strlen(oidc_redis_prefixes[i].prefix);
 
-        if (reply->str.len >= len
-            && memcmp(reply->str.data, oidc_redis_prefixes[i].prefix, len) == 0
-            && (reply->str.len == len || reply->str.data[len] == ' '))
+        if (text->len >= len
+            && memcmp(text->data, oidc_redis_prefixes[i].prefix, len) == 0
+            && (text->len == len || text->data[len] == ' '))
         {
             return oidc_redis_prefixes[i].kind;
         }

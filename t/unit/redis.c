@@ -200,7 +200,16 @@ test_errors(void)
         { "MOVED 1 h:1", OIDC_REDIS_MOVED },
         { "ASK 1 h:1", OIDC_REDIS_ASK },
         { "ASKED", OIDC_REDIS_OTHER },
-        { "AS", OIDC_REDIS_OTHER }
+        { "AS", OIDC_REDIS_OTHER },
+        { "ERR Error running script (call to f_1): @user_script:1: -OOM "
+          "command not allowed", OIDC_REDIS_FULL },
+        { "ERR Error running script (call to f_1): @user_script:1: -READONLY "
+          "You can't", OIDC_REDIS_READONLY },
+        { "ERR Error running script (call to f_1): @user_script:1: -",
+          OIDC_REDIS_OTHER },
+        { "ERR Error running script (call to f_1): @user_script:1: -ERR a: -OOM",
+          OIDC_REDIS_OTHER },
+        { "ERR x: -OOM command not allowed", OIDC_REDIS_OTHER }
     };
 
     for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
