@@ -25,16 +25,19 @@ my @nodes = $cluster->nodes();
 # one seed, which is a replica at that
 $c->run('cluster=1 command=1000 server=' . $nodes[4]->url());
 
+# a map whose nodes are all new is right before anybody is redirected
+my $masters = join ' ', sort map { $_->address() } $cluster->masters();
+my $names;
+ok($t->wait_for(sub {
+	($names) = $c->get('/nodes') =~ /^(.*) version/;
+	return join(' ', sort split / /, $names // '') eq $masters;
+}, 5), 'S07: the nodes are the masters') or diag($names);
+
 my @keys = map { "key-$_" } 1 .. 60;
 is_deeply([ grep { $c->cmd('SET', $_, "v-$_") ne "ok\nOK" } @keys ], [],
 	'S07: keys of all slots are written');
 is_deeply([ grep { $c->cmd('GET', $_) ne "ok\nv-$_" } @keys ], [],
 	'S07: ... and read');
-
-my ($names) = $c->get('/nodes') =~ /^(.*) version/;
-is(join(' ', sort split / /, $names),
-	join(' ', sort map { $_->address() } $cluster->masters()),
-	'S07: the nodes are the masters');
 
 my ($owner) = $cluster->owner($cluster->slot('key-1'));
 like($c->get('/nodes?key-1'), qr/\n@{[ $owner->address() ]}$/,

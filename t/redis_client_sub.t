@@ -23,6 +23,7 @@ my $proxy = $t->redis_proxy($redis);
 $c->run('server=redis://127.0.0.1:' . $proxy->port()
 	. ' connect=500 command=500 name=sub');
 
+$c->cmd(qw/ GET oidc:connected /);
 is($c->get('/sub?oidc:'), '127.0.0.1:' . $proxy->port() . "\n",
 	'S13: a node is subscribed to');
 like($c->events(qr/pong/), qr/^up\npong 1\n/, 'S13: up, and a PING answered');

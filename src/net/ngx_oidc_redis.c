@@ -208,6 +208,13 @@ ngx_oidc_redis_node_name(ngx_oidc_redis_node_t *node)
 }
 
 
+uint32_t
+ngx_oidc_redis_node_hash(ngx_oidc_redis_node_t *node)
+{
+    return node->hash;
+}
+
+
 ngx_uint_t
 ngx_oidc_redis_nodes_version(ngx_oidc_redis_t *redis)
 {

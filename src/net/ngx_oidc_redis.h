@@ -128,6 +128,7 @@ struct ngx_oidc_redis_cmd_s {
     void                   *data;
 
     ngx_oidc_redis_result_e result;     /* before done, or as send fails */
+    ngx_oidc_redis_node_t  *from;       /* whose reply it is, until done ends */
 
     void                   *call;       /* the client's own; NULL: idle */
 
@@ -195,6 +196,10 @@ ngx_oidc_redis_node_t *ngx_oidc_redis_node_of(ngx_oidc_redis_t *redis,
 
 ngx_str_t *ngx_oidc_redis_node_name(ngx_oidc_redis_node_t *node);
 
+/* tells servers apart, also those that a name has led to one after the other */
+
+uint32_t ngx_oidc_redis_node_hash(ngx_oidc_redis_node_t *node);
+
 /*
  * Counts up whenever the list of nodes changes, or where one is another server
  * now (a failover): time to look at the list again.
@@ -251,7 +256,11 @@ struct ngx_oidc_redis_sub_s {
 };
 
 
-/* handler is never called inside open; NGX_ERROR: no memory, or exiting */
+/*
+ * To the very server that commands go to, and to no other until closed.  The
+ * handler is never called inside open; NGX_ERROR: no memory, exiting, or the
+ * node is not connected yet.
+ */
 
 ngx_int_t ngx_oidc_redis_sub_open(ngx_oidc_redis_sub_t *sub,
     ngx_oidc_redis_node_t *node);

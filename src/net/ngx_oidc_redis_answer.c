@@ -69,6 +69,10 @@ ngx_oidc_redis_answer(ngx_oidc_redis_node_t *node,
 
     error = oidc_redis_error(reply);
 
+    if (call->cmd != NULL) {
+        call->cmd->from = node;
+    }
+
     if (error == OIDC_REDIS_FINE) {
         ngx_oidc_redis_finish(node->redis, call, NGX_OIDC_REDIS_OK, reply);
         return;
@@ -289,6 +293,7 @@ void
 ngx_oidc_redis_say(ngx_oidc_redis_t *redis, ngx_oidc_redis_result_e result,
     ngx_str_t *node, const char *why)
 {
+    uint32_t              said;
     ngx_msec_t            now, quiet;
     ngx_uint_t            unsaid;
     ngx_oidc_redis_run_t  *run;
@@ -300,8 +305,10 @@ ngx_oidc_redis_say(ngx_oidc_redis_t *redis, ngx_oidc_redis_result_e result,
         why = ngx_oidc_redis_results[result].why;
     }
 
-    quiet = (why == run->said[result]) ? NGX_OIDC_REDIS_QUIET
-                                       : NGX_OIDC_REDIS_NEWS;
+    said = ngx_murmur_hash2((u_char *) why, ngx_strlen(why));
+
+    quiet = (said == run->said[result]) ? NGX_OIDC_REDIS_QUIET
+                                        : NGX_OIDC_REDIS_NEWS;
 
     if (run->said_at[result] && now - run->said_at[result] < quiet) {
         run->unsaid[result]++;
@@ -311,7 +318,7 @@ ngx_oidc_redis_say(ngx_oidc_redis_t *redis, ngx_oidc_redis_result_e result,
     unsaid = run->unsaid[result];
 
     run->said_at[result] = now ? now : 1;
-    run->said[result] = why;
+    run->said[result] = said;
     run->unsaid[result] = 0;
 
     if (unsaid) {

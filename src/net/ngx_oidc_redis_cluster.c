@@ -36,6 +36,7 @@ struct ngx_oidc_redis_cluster_s {
     ngx_oidc_redis_cmd_t    cmd;
     ngx_str_t               argv[2];
     ngx_uint_t              turn;       /* whose it is to be asked */
+    ngx_uint_t              maps;       /* that were read so far */
     unsigned                known:1;
     unsigned                soon:1;     /* the timer is for a reload */
     unsigned                dirty:1;    /* there was reason while asking */
@@ -365,6 +366,7 @@ ngx_oidc_redis_cluster_map(ngx_oidc_redis_t *redis, oidc_redis_reply_t *reply)
     static uint16_t             map[OIDC_REDIS_SLOTS];
 
     cluster = redis->run->cluster;
+    cluster->maps++;
     from = cluster->cmd.node->link.addr;
 
     if (reply->type != OIDC_REDIS_ARRAY || reply->elements == 0) {
@@ -398,15 +400,19 @@ ngx_oidc_redis_cluster_map(ngx_oidc_redis_t *redis, oidc_redis_reply_t *reply)
 }
 
 
-/* the index of a node, in place of one that nobody needs where there is none */
+/*
+ * The index of a node, in place of one that nobody needs where there is none:
+ * neither what is connected or has slots, nor what this very map has named
+ */
 
 static ngx_int_t
 ngx_oidc_redis_cluster_find(ngx_oidc_redis_t *redis,
     ngx_oidc_redis_addr_t *from, ngx_str_t *host, unsigned port)
 {
+    ngx_str_t               name;
     ngx_uint_t              i, free;
     ngx_oidc_redis_run_t   *run;
-    ngx_oidc_redis_addr_t   addr, *known;
+    ngx_oidc_redis_addr_t   addr;
     ngx_oidc_redis_node_t  *node;
 
     run = redis->run;
@@ -420,20 +426,21 @@ ngx_oidc_redis_cluster_find(ngx_oidc_redis_t *redis,
         addr.len = host->len;
     }
 
+    name.data = addr.host;
+    name.len = addr.len;
+
     free = run->n;
 
     for (i = 0; i < run->n; i++) {
         node = run->nodes[i];
-        known = &node->link.addr;
 
-        if (known->port == addr.port
-            && known->len == addr.len
-            && ngx_strncasecmp(known->host, addr.host, addr.len) == 0)
-        {
+        if (ngx_oidc_redis_addr_is(&node->link.addr, &name, addr.port)) {
+            node->named = run->cluster->maps;
             return i;
         }
 
         if (node->slots == 0 && !node->seed
+            && node->named != run->cluster->maps
             && node->link.state == NGX_OIDC_REDIS_LINK_IDLE)
         {
             free = i;
@@ -448,6 +455,8 @@ ngx_oidc_redis_cluster_find(ngx_oidc_redis_t *redis,
     if (node == NULL) {
         return NGX_ERROR;
     }
+
+    node->named = run->cluster->maps;
 
     if (free == run->n) {
         run->n++;

@@ -47,6 +47,7 @@ typedef enum {
 
 static void ngx_oidc_redis_link_begin(ngx_oidc_redis_link_t *link);
 static void ngx_oidc_redis_link_resolve(ngx_oidc_redis_link_t *link);
+static ngx_uint_t ngx_oidc_redis_link_is_literal(u_char *host);
 static void ngx_oidc_redis_link_resolved(ngx_oidc_fetch_t *f, oidc_rc_t rc);
 static void ngx_oidc_redis_link_connect(ngx_oidc_redis_link_t *link);
 static ngx_int_t ngx_oidc_redis_link_greet(ngx_oidc_redis_link_t *link);
@@ -115,6 +116,7 @@ ngx_oidc_redis_link_stop(ngx_oidc_redis_link_t *link)
 
     link->state = NGX_OIDC_REDIS_LINK_IDLE;
     link->failures = 0;
+    link->backoff = 0;
 }
 
 
@@ -133,16 +135,21 @@ ngx_oidc_redis_link_fail(ngx_oidc_redis_link_t *link,
     ngx_oidc_redis_addr_text(&link->addr, buf, &name);
     ngx_oidc_redis_say(link->redis, result, &name, why);
 
+    link->astray = (link->state == NGX_OIDC_REDIS_LINK_RESOLVE
+                    || link->state == NGX_OIDC_REDIS_LINK_CONNECT);
+
     if (link->state == NGX_OIDC_REDIS_LINK_READY
         && ngx_current_msec - link->ready_at >= NGX_OIDC_REDIS_LASTED)
     {
         link->failures = 0;
+        link->backoff = 0;
         wait = NGX_OIDC_REDIS_WAIT_MIN;
 
     } else {
-        wait = NGX_OIDC_REDIS_WAIT_MIN << ngx_min(link->failures, 5);
+        wait = NGX_OIDC_REDIS_WAIT_MIN << ngx_min(link->backoff, 5);
         wait = ngx_min(wait, NGX_OIDC_REDIS_WAIT_MAX);
         link->failures++;
+        link->backoff++;
     }
 
     ngx_oidc_redis_link_close(link);
@@ -210,6 +217,11 @@ ngx_oidc_redis_link_write(ngx_oidc_redis_link_t *link, ngx_uint_t argc,
 static void
 ngx_oidc_redis_link_begin(ngx_oidc_redis_link_t *link)
 {
+    if (link->pinned) {
+        ngx_oidc_redis_link_connect(link);
+        return;
+    }
+
     if (link->sentinel) {
         link->state = NGX_OIDC_REDIS_LINK_LOCATE;
         ngx_oidc_redis_link_timer(link, link->redis->conf.connect_timeout);
@@ -229,10 +241,7 @@ ngx_oidc_redis_link_resolve(ngx_oidc_redis_link_t *link)
 
     addr = &link->addr;
 
-    if (addr->local
-        || ngx_strlchr(addr->host, addr->host + addr->len, ':') != NULL
-        || ngx_inet_addr(addr->host, addr->len) != INADDR_NONE)
-    {
+    if (addr->local || ngx_oidc_redis_link_is_literal(addr->host)) {
         /* a path is taken from addr: it does not fit here */
 
         if (!addr->local) {
@@ -265,6 +274,18 @@ ngx_oidc_redis_link_resolve(ngx_oidc_redis_link_t *link)
         ngx_oidc_redis_link_fail(link, NGX_OIDC_REDIS_UNAVAILABLE,
                                  "its name cannot be resolved");
     }
+}
+
+
+/* as getaddrinfo() sees it, which asks a name server for anything else */
+
+static ngx_uint_t
+ngx_oidc_redis_link_is_literal(u_char *host)
+{
+    u_char  addr[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, (char *) host, addr) == 1
+           || inet_pton(AF_INET6, (char *) host, addr) == 1;
 }
 
 

@@ -20,6 +20,7 @@
 #include "ngx_oidc_redis_run.h"
 
 
+static void ngx_oidc_redis_node_name_it(ngx_oidc_redis_node_t *node);
 static ngx_int_t ngx_oidc_redis_node_write(ngx_oidc_redis_node_t *node,
     ngx_oidc_redis_call_t *call);
 static void ngx_oidc_redis_node_ready(ngx_oidc_redis_link_t *link);
@@ -63,7 +64,7 @@ ngx_oidc_redis_node_create(ngx_oidc_redis_t *redis,
     ngx_oidc_redis_link_init(&node->link, redis, &ngx_oidc_redis_node_link,
                              node);
     node->link.addr = *addr;
-    ngx_oidc_redis_node_rename(node);
+    ngx_oidc_redis_node_name_it(node);
 
     node->timer.handler = ngx_oidc_redis_node_timeout;
     node->timer.data = node;
@@ -104,10 +105,17 @@ ngx_oidc_redis_node_free(ngx_oidc_redis_node_t *node)
 }
 
 
-void
-ngx_oidc_redis_node_rename(ngx_oidc_redis_node_t *node)
+static void
+ngx_oidc_redis_node_name_it(ngx_oidc_redis_node_t *node)
 {
+    u_char  *literal;
+
     ngx_oidc_redis_addr_text(&node->link.addr, node->text, &node->name);
+
+    literal = node->link.literal;
+
+    node->hash = ngx_murmur_hash2(node->name.data, node->name.len)
+                 + 31 * ngx_murmur_hash2(literal, ngx_strlen(literal));
 }
 
 
@@ -121,6 +129,16 @@ ngx_oidc_redis_addr_set(ngx_oidc_redis_addr_t *addr, oidc_redis_url_t *url)
     addr->port = (in_port_t) url->port;
     addr->local = url->local;
     addr->tls = url->tls;
+}
+
+
+ngx_uint_t
+ngx_oidc_redis_addr_is(ngx_oidc_redis_addr_t *addr, ngx_str_t *host,
+    in_port_t port)
+{
+    return addr->port == port
+           && addr->len == host->len
+           && ngx_strncasecmp(addr->host, host->data, host->len) == 0;
 }
 
 
@@ -219,6 +237,7 @@ ngx_oidc_redis_node_write(ngx_oidc_redis_node_t *node,
 static void
 ngx_oidc_redis_node_ready(ngx_oidc_redis_link_t *link)
 {
+    uint32_t                hash;
     ngx_queue_t            *q;
     ngx_oidc_redis_t       *redis;
     ngx_oidc_redis_call_t  *call;
@@ -229,8 +248,12 @@ ngx_oidc_redis_node_ready(ngx_oidc_redis_link_t *link)
 
     link->failures = 0;
 
-    if (link->sentinel) {
-        ngx_oidc_redis_node_rename(node);
+    /* by a Sentinel's word, or a name's, it may be another server now */
+
+    hash = node->hash;
+    ngx_oidc_redis_node_name_it(node);
+
+    if (node->hash != hash) {
         redis->run->version++;
     }
 

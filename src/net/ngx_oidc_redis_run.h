@@ -47,7 +47,10 @@ typedef struct ngx_oidc_redis_sentinel_s  ngx_oidc_redis_sentinel_t;
 typedef struct ngx_oidc_redis_run_s       ngx_oidc_redis_run_t;
 
 
-/* where a server is; a host is a name, an address or the path of a socket */
+/*
+ * Where a server is; a host is a name, an address or the path of a socket, with
+ * a NUL behind it.
+ */
 
 typedef struct {
     u_char                      host[OIDC_REDIS_HOST_MAX + 1];
@@ -139,6 +142,7 @@ struct ngx_oidc_redis_link_s {
     ngx_oidc_redis_conn_t      *conn;       /* CONNECT, READY */
     ngx_event_t                 timer;
     ngx_uint_t                  failures;   /* since it was READY */
+    ngx_uint_t                  backoff;    /* failures since it has lasted */
     ngx_msec_t                  ready_at;
 
     ngx_oidc_fetch_t            fetch;      /* RESOLVE */
@@ -152,6 +156,8 @@ struct ngx_oidc_redis_link_s {
     u_char                      hello_kind[NGX_OIDC_REDIS_HELLO_MAX];
 
     unsigned                    sentinel:1; /* to be located first */
+    unsigned                    astray:1;   /* addr was no master just now */
+    unsigned                    pinned:1;   /* to "literal", wherever it is */
 };
 
 
@@ -198,6 +204,7 @@ struct ngx_oidc_redis_node_s {
     ngx_oidc_redis_link_t       link;
     ngx_str_t                   name;
     u_char                      text[OIDC_REDIS_HOST_MAX + sizeof(":65535")];
+    uint32_t                    hash;       /* of name and literal address */
 
     ngx_queue_t                 sent;       /* in the order of the answers */
     ngx_queue_t                 waiting;    /* for the link */
@@ -206,6 +213,7 @@ struct ngx_oidc_redis_node_s {
     ngx_event_t                 timer;
 
     ngx_uint_t                  slots;      /* of a Cluster */
+    ngx_uint_t                  named;      /* by the map of this number */
     unsigned                    seed:1;
 };
 
@@ -219,9 +227,10 @@ void ngx_oidc_redis_node_free(ngx_oidc_redis_node_t *node);
 ngx_int_t ngx_oidc_redis_node_send(ngx_oidc_redis_node_t *node,
     ngx_oidc_redis_call_t *call, ngx_oidc_redis_result_e *result);
 
-void ngx_oidc_redis_node_rename(ngx_oidc_redis_node_t *node);
 void ngx_oidc_redis_addr_set(ngx_oidc_redis_addr_t *addr,
     oidc_redis_url_t *url);
+ngx_uint_t ngx_oidc_redis_addr_is(ngx_oidc_redis_addr_t *addr,
+    ngx_str_t *host, in_port_t port);
 void ngx_oidc_redis_addr_text(ngx_oidc_redis_addr_t *addr, u_char *buf,
     ngx_str_t *text);
 
@@ -244,7 +253,7 @@ struct ngx_oidc_redis_run_s {
 
     /* what was said of each kind of failure, and when */
     ngx_msec_t                  said_at[NGX_OIDC_REDIS_FAILOVER + 1];
-    const char                 *said[NGX_OIDC_REDIS_FAILOVER + 1];
+    uint32_t                    said[NGX_OIDC_REDIS_FAILOVER + 1];
     ngx_uint_t                  unsaid[NGX_OIDC_REDIS_FAILOVER + 1];
     unsigned                    refused_said:1;
 };
@@ -289,8 +298,8 @@ ngx_oidc_redis_node_t *ngx_oidc_redis_route(ngx_oidc_redis_t *redis,
     ngx_oidc_redis_call_t *call);
 
 /*
- * A line in the log unless there was one of this result just now; "why", a
- * constant, NULL: what the result means
+ * A line in the log unless there was one of this result and reason just now;
+ * "why" NULL: what the result means
  */
 
 void ngx_oidc_redis_say(ngx_oidc_redis_t *redis,

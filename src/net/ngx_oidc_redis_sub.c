@@ -82,6 +82,10 @@ ngx_oidc_redis_sub_open(ngx_oidc_redis_sub_t *sub, ngx_oidc_redis_node_t *node)
 
     sub->run = NULL;
 
+    if (node->link.state != NGX_OIDC_REDIS_LINK_READY) {
+        return NGX_ERROR;
+    }
+
     run = ngx_oidc_redis_sub_run(sub->redis);
     if (run == NULL) {
         return NGX_ERROR;
@@ -92,7 +96,10 @@ ngx_oidc_redis_sub_open(ngx_oidc_redis_sub_t *sub, ngx_oidc_redis_node_t *node)
     run->state = NGX_OIDC_REDIS_SUB_ID;
 
     run->link.addr = node->link.addr;
-    run->link.sentinel = node->link.sentinel;
+    run->link.pinned = 1;
+
+    ngx_memcpy(run->link.literal, node->link.literal,
+               sizeof(run->link.literal));
 
     sub->run = run;
 

@@ -183,6 +183,8 @@ ngx_oidc_far_got(ngx_oidc_job_t *job, ngx_uint_t i, oidc_redis_reply_t *reply)
 
     job->rc = NGX_DECLINED;
 
+    ngx_oidc_copy_source(job, job->cmds[i].cmd.from);
+
     if (reply->type != OIDC_REDIS_STRING
         || reply->str.len > OIDC_RECORD_HEAD + NGX_OIDC_STORE_VALUE_MAX)
     {

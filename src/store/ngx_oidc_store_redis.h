@@ -70,6 +70,7 @@ struct ngx_oidc_job_s {
     ngx_int_t                  rc;          /* of the op, as far as known */
     uint64_t                   ticket;      /* of the local copy; 0: none */
     uint64_t                   asked;       /* when, ngx_current_msec */
+    uint64_t                   source;      /* id of the node that answered */
 
     /* of "end" and "count" */
     ngx_oidc_redis_node_t     *node;
@@ -155,8 +156,13 @@ ngx_int_t ngx_oidc_copy_add(ngx_conf_t *cf, ngx_oidc_far_t *far,
 ngx_int_t ngx_oidc_copy_get(ngx_oidc_far_t *far, ngx_oidc_store_op_t *op,
     uint64_t *ticket);
 
-/* what was given meanwhile counts only where its ticket still stands */
+/*
+ * What was given meanwhile counts only where its ticket still stands, and where
+ * it came from the node that was asked for then: of a key that has moved since,
+ * another one tells the changes.
+ */
 
+void ngx_oidc_copy_source(ngx_oidc_job_t *job, ngx_oidc_redis_node_t *node);
 void ngx_oidc_copy_fill(ngx_oidc_job_t *job, oidc_str_t *value,
     size_t head_len);
 

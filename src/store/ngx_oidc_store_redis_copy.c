@@ -235,12 +235,22 @@ ngx_oidc_copy_serve(ngx_oidc_far_t *far, ngx_oidc_shm_t *sh,
 
 
 void
+ngx_oidc_copy_source(ngx_oidc_job_t *job, ngx_oidc_redis_node_t *node)
+{
+    if (job->ticket) {
+        job->source = ngx_oidc_copy_id(job->far->copy, node);
+    }
+}
+
+
+void
 ngx_oidc_copy_fill(ngx_oidc_job_t *job, oidc_str_t *value, size_t head_len)
 {
     ngx_oidc_shm_t         *sh;
     ngx_oidc_copy_t        *copy;
     ngx_oidc_shm_zone_t    *zone;
     ngx_oidc_copy_head_t    head;
+    ngx_oidc_copy_node_t   *node;
     ngx_oidc_shm_record_t  *rec;
 
     if (job->ticket == 0) {
@@ -261,7 +271,9 @@ ngx_oidc_copy_fill(ngx_oidc_job_t *job, oidc_str_t *value, size_t head_len)
 
         ngx_oidc_shm_free(sh, rec);
 
-        if (ngx_oidc_copy_listened(ngx_oidc_copy_shared(sh), head.generation)
+        node = ngx_oidc_copy_node(ngx_oidc_copy_shared(sh), job->source);
+
+        if (node != NULL && node->generation == head.generation
             && sizeof(ngx_oidc_copy_head_t) + value->len <= zone->limit)
         {
             ngx_oidc_copy_entry.head.ticket = 0;
@@ -371,11 +383,7 @@ ngx_oidc_copy_stat(ngx_oidc_far_t *far, ngx_oidc_store_stat_t *st)
 uint64_t
 ngx_oidc_copy_id(ngx_oidc_copy_t *copy, ngx_oidc_redis_node_t *node)
 {
-    ngx_str_t  *name;
-
-    name = ngx_oidc_redis_node_name(node);
-
-    return (uint64_t) ngx_murmur_hash2(name->data, name->len) << 32
+    return (uint64_t) ngx_oidc_redis_node_hash(node) << 32
            | (copy->origin | 1);
 }
 
@@ -392,21 +400,6 @@ ngx_oidc_copy_node(ngx_oidc_copy_shared_t *shared, uint64_t id)
     }
 
     return NULL;
-}
-
-
-ngx_uint_t
-ngx_oidc_copy_listened(ngx_oidc_copy_shared_t *shared, uint64_t generation)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_OIDC_COPY_NODES; i++) {
-        if (shared->node[i].generation == generation) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

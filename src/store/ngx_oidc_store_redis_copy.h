@@ -77,10 +77,5 @@ uint64_t ngx_oidc_copy_id(ngx_oidc_copy_t *copy, ngx_oidc_redis_node_t *node);
 ngx_oidc_copy_node_t *ngx_oidc_copy_node(ngx_oidc_copy_shared_t *shared,
     uint64_t id);
 
-/* 1 where what came under this generation still counts */
-
-ngx_uint_t ngx_oidc_copy_listened(ngx_oidc_copy_shared_t *shared,
-    uint64_t generation);
-
 
 #endif /* _NGX_OIDC_STORE_REDIS_COPY_H_INCLUDED_ */
