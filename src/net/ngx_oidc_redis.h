@@ -99,7 +99,7 @@ typedef enum {
 
 
 /*
- * "reply" lives until done() returns; NULL with UNAVAILABLE.  Called exactly
+ * "reply" lives until done() returns; NULL where none came.  Called exactly
  * once for what send took, never inside send, never after cancel.  The command
  * is the caller's again, who may send or cancel any from here.
  */

@@ -166,6 +166,7 @@ ngx_oidc_redis_error(ngx_oidc_redis_node_t *node, ngx_oidc_redis_call_t *call,
 
     if (again) {
         call->again = 1;
+        call->reason = result;
         ngx_oidc_redis_later(redis, call);
 
     } else {
@@ -275,7 +276,6 @@ ngx_oidc_redis_again(ngx_event_t *ev)
         ngx_queue_remove(q);
         call = ngx_queue_data(q, ngx_oidc_redis_call_t, queue);
 
-        result = NGX_OIDC_REDIS_UNAVAILABLE;
         node = ngx_oidc_redis_route(redis, call);
 
         if (call->cancelled
@@ -283,7 +283,7 @@ ngx_oidc_redis_again(ngx_event_t *ev)
             || node == NULL
             || ngx_oidc_redis_node_send(node, call, &result) != NGX_OK)
         {
-            ngx_oidc_redis_finish(redis, call, result, NULL);
+            ngx_oidc_redis_finish(redis, call, call->reason, NULL);
         }
     }
 }

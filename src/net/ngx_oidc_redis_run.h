@@ -188,6 +188,7 @@ struct ngx_oidc_redis_call_s {
     uint16_t                    slot;       /* or SLOT_NONE */
     uint8_t                     redirects;
     uint8_t                     skip;       /* answers that are not its own */
+    uint8_t                     reason;     /* to try again, a result */
 
     unsigned                    idempotent:1;
     unsigned                    again:1;    /* was sent once more */

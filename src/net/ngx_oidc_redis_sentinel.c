@@ -8,8 +8,8 @@
  * Asks Sentinels where the master is, all at once, for whoever is about to
  * connect to it; the first that knows is believed, and the link itself checks
  * the role of what it is led to.  A link that was led astray waits for another
- * word as long as one may come.  Keeps no connection and no answer: a failover shows as a
- * connection lost, or as a replica that refuses to write.
+ * word as long as one may come.  Keeps no connection and no answer: a failover
+ * shows as a connection lost, or as a replica that refuses to write.
  */
 
 
