@@ -17,13 +17,17 @@ use Test::OIDC;
 
 my $t = Test::OIDC->new();
 
+umask 077;
+$t->write_file('cookie.key', 'k' x 32);
 $t->conf(<<'EOF')->run();
 %%GLOBALS%%
 http {
     %%HTTP%%
+    oidc_cookie_key %%TESTDIR%%/cookie.key;
     oidc_provider one {
         %%PROVIDER%%
         cookie_name one;
+        logout_revoke on;
         redirect_uri /one/callback;
         frontchannel_logout_uri /one/fcl;
     }

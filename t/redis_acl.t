@@ -33,10 +33,14 @@ $t->secret($word);
 
 my $url = $redis->url(user => $name, password => $word, db => 2);
 
+umask 077;
+$t->write_file('cookie.key', random_hex(32));
+
 $t->conf(<<"EOF")->run();
 %%GLOBALS%%
 http {
     %%HTTP%%
+    oidc_cookie_key %%TESTDIR%%/cookie.key;
     oidc_session_store far {
         type redis;
         redis $url;

@@ -234,6 +234,16 @@ my ($status, $out) = $t->conf_test($text);
 is($status, 0, 'S07: a URL as session_store') or diag($out);
 like($out, qr/\[warn\].*without "oidc_cookie_key"/, 'S04: with a warning');
 
+for (qw/ backchannel_logout_uri frontchannel_logout_uri /) {
+	($text) = $conf->text(provider =>
+		"session_store redis://127.0.0.1; $_ /end;");
+	($status, $out) = $t->conf_test($text);
+
+	is($status, 1, "L10: $_ would find no session");
+	like($out, qr/\[emerg\].*without "oidc_cookie_key" a logout by the /,
+		'L10: ... and is refused');
+}
+
 ###############################################################################
 
 $t->done();

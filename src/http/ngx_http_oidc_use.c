@@ -27,7 +27,7 @@ static ngx_int_t ngx_http_oidc_digest(ngx_conf_t *cf, u_char *text,
     size_t len, ngx_str_t *out);
 static ngx_int_t ngx_http_oidc_resolve_store(ngx_conf_t *cf,
     ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_provider_t *p);
-static void ngx_http_oidc_warn_shared(ngx_conf_t *cf,
+static ngx_int_t ngx_http_oidc_check_shared(ngx_conf_t *cf,
     ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_provider_t *p);
 static ngx_int_t ngx_http_oidc_resolve_use(ngx_conf_t *cf,
     ngx_http_oidc_main_conf_t *omcf, ngx_http_oidc_use_t *use);
@@ -222,8 +222,7 @@ ngx_http_oidc_resolve_store(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
         p->store = ngx_http_oidc_find_store(omcf, &p->session_store);
 
         if (p->store != NULL) {
-            ngx_http_oidc_warn_shared(cf, omcf, p);
-            return NGX_OK;
+            return ngx_http_oidc_check_shared(cf, omcf, p);
         }
 
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -253,19 +252,39 @@ ngx_http_oidc_resolve_store(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
 }
 
 
-/* gateways that share sessions are meant to end each other's logins as well */
+/*
+ * Sessions that outlive us, or that others make, are found by names that hang
+ * on the cookie key: with one of our own making a logout by the provider would
+ * find none of them and say that all is done.
+ */
 
-static void
-ngx_http_oidc_warn_shared(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
+static ngx_int_t
+ngx_http_oidc_check_shared(ngx_conf_t *cf, ngx_http_oidc_main_conf_t *omcf,
     ngx_http_oidc_provider_t *p)
 {
-    if (ngx_oidc_store_waits(p->store) && omcf->ring == NULL) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "oidc_provider \"%V\" keeps sessions in Redis: without "
-                      "\"oidc_cookie_key\" a login that begins at one gateway "
-                      "cannot end at another, in %s:%ui",
-                      &p->name, p->file, p->line);
+    if (!ngx_oidc_store_waits(p->store) || omcf->ring != NULL) {
+        return NGX_OK;
     }
+
+    if (p->uri[NGX_HTTP_OIDC_BACKCHANNEL_URI].len
+        || p->uri[NGX_HTTP_OIDC_FRONTCHANNEL_URI].len)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "oidc_provider \"%V\" keeps sessions in Redis: without "
+                      "\"oidc_cookie_key\" a logout by the provider does not "
+                      "find them, in %s:%ui",
+                      &p->name, p->file, p->line);
+        return NGX_ERROR;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "oidc_provider \"%V\" keeps sessions in Redis: without "
+                  "\"oidc_cookie_key\" a login that begins at one gateway "
+                  "cannot end at another, nor sessions be ended by \"sub\" or "
+                  "\"sid\", in %s:%ui",
+                  &p->name, p->file, p->line);
+
+    return NGX_OK;
 }
 
 
