@@ -27,7 +27,6 @@ my $now = int time();
 my @good = (
 	[ 'the least', nonce => undef, auth_time => undef, at_hash => undef ],
 	[ 'aud as an array', aud => [ 'gateway' ] ],
-	[ 'another sid', sid => 'another' ],
 	[ 'another acr', acr => '0' ],
 	[ 'a longer life', exp => $now + 3600 ],
 );
@@ -40,6 +39,7 @@ my @bad = (
 	[ claim_azp => 'azp', azp => 'another' ],
 	[ claim_azp => 'azp gone', azp => undef ],
 	[ claim_auth_time => 'auth_time', auth_time => $now + 1 ],
+	[ claim_sid => 'another sid', sid => 'another' ],
 	[ claim_nonce => 'nonce', nonce => 'another' ],
 	[ claim_iat => 'iat of the login', iat => $now - 100 ],
 	[ claim_iat => 'no iat', iat => undef ],

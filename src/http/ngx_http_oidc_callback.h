@@ -39,6 +39,7 @@ typedef struct {
     u_char                  handle[OIDC_HANDLE_LEN];
     oidc_handle_keys_t      keys;
     unsigned                asked_keys:1;
+    unsigned                no_keys:1;      /* those of now cannot be had */
     unsigned                refreshed:1;    /* the ID token is of a refresh */
 } ngx_http_oidc_callback_t;
 

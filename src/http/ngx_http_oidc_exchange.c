@@ -224,7 +224,11 @@ ngx_http_oidc_check_id_token(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
             return ngx_http_oidc_check_id_token(r, ctx);
         }
 
+        cb->no_keys = 1;
         ctx->rc = OIDC_JWS_KID;
+
+    } else if (cb->asked_keys && ctx->wait_rc != OIDC_OK) {
+        cb->no_keys = 1;
     }
 
     return NGX_DECLINED;

@@ -21,7 +21,6 @@
 #include "ngx_http_oidc_refresh.h"
 
 #include "oidc_json.h"
-#include "oidc_seal.h"
 
 
 /* between two looks at what another request has come to, milliseconds */
@@ -48,57 +47,39 @@ static ngx_int_t ngx_http_oidc_refresh_lock(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_refresh_locked(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+static ngx_uint_t ngx_http_oidc_refresh_overdue(ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_refresh_read(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_refresh_look(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_refresh_open(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_mark(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_marked(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_store(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_stored(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_replace(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_replaced(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_delete(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_deleted(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_gone(ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_refresh_unavailable(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx);
 
 
-/* ngx_http_oidc_refresh_step_e counts along */
+/* a step too many or too few makes two of one place, which does not compile */
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_refresh_steps[] = {
     ngx_http_oidc_refresh_begin,
-    ngx_http_oidc_refresh_lock,                 /* 1: LOCK */
+    [NGX_HTTP_OIDC_REFRESH_LOCK] = ngx_http_oidc_refresh_lock,
     ngx_http_oidc_refresh_locked,
     ngx_http_oidc_refresh_read,
     ngx_http_oidc_refresh_look,
     ngx_http_oidc_refresh_metadata,
     ngx_http_oidc_refresh_keys,
-    ngx_http_oidc_refresh_mark,                 /* 7: MARK */
+    [NGX_HTTP_OIDC_REFRESH_MARK] = ngx_http_oidc_refresh_mark,
     ngx_http_oidc_refresh_marked,
     ngx_http_oidc_refresh_ask,
     ngx_http_oidc_refresh_answered,
     ngx_http_oidc_refresh_open_id_token,
     ngx_http_oidc_refresh_check,
-    ngx_http_oidc_refresh_ask_userinfo,         /* 13: USERINFO */
+    [NGX_HTTP_OIDC_REFRESH_USERINFO] = ngx_http_oidc_refresh_ask_userinfo,
     ngx_http_oidc_refresh_open_userinfo,
     ngx_http_oidc_refresh_read_userinfo,
-    ngx_http_oidc_refresh_store,                /* 16: STORE */
+    [NGX_HTTP_OIDC_REFRESH_STORE] = ngx_http_oidc_refresh_store,
     ngx_http_oidc_refresh_stored,
-    ngx_http_oidc_refresh_delete,               /* 18: DELETE */
+    [NGX_HTTP_OIDC_REFRESH_DELETE] = ngx_http_oidc_refresh_delete,
     ngx_http_oidc_refresh_deleted,
-    NULL                                        /* 20: DONE */
+    [NGX_HTTP_OIDC_REFRESH_DONE] = NULL
 };
 
 
@@ -192,9 +173,14 @@ ngx_http_oidc_refresh_end(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->flow = NULL;
     ctx->step = NULL;
-    ctx->rc = OIDC_OK;
     ctx->refreshing = 0;
     ctx->refreshed = 1;
+
+    /* the one reason that a request may be refused for in the end */
+
+    if (ctx->rc != OIDC_REFRESH_LOST) {
+        ctx->rc = OIDC_OK;
+    }
 
     if (ctx->provider->refresh == NGX_HTTP_OIDC_REFRESH_REQUIRED
         && oidc_refresh_over(&ctx->session, ngx_time()))
@@ -291,18 +277,13 @@ ngx_http_oidc_refresh_locked(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     case NGX_DECLINED:
         break;
 
-    case NGX_BUSY:
-        ctx->rc = OIDC_STORE;
-        ngx_http_oidc_store_explain(r, ctx);
-        ngx_http_oidc_refresh_log(r, ctx, NGX_LOG_WARN, "refresh put off");
-        return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_DONE);
-
-    default:
-        return ngx_http_oidc_refresh_unavailable(r, ctx);
+    default: /* NGX_BUSY, NGX_ERROR */
+        return ngx_http_oidc_refresh_put_off(r, ctx);
     }
 
     if (!oidc_refresh_over(&ctx->session, ngx_time())
-        || (ngx_msec_int_t) (rf->give_up - ngx_current_msec) <= 0)
+        || (ngx_msec_int_t) (rf->give_up - ngx_current_msec) <= 0
+        || ngx_http_oidc_refresh_overdue(ctx))
     {
         return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_DONE);
     }
@@ -311,6 +292,17 @@ ngx_http_oidc_refresh_locked(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     rf->nap = ngx_min(nap * 2, NGX_HTTP_OIDC_NAP_MAX);
 
     return ngx_http_oidc_sleep(r, ctx, nap);
+}
+
+
+/* whoever has the lock has sent the refresh token, and must be dead by now */
+
+static ngx_uint_t
+ngx_http_oidc_refresh_overdue(ngx_http_oidc_ctx_t *ctx)
+{
+    return ctx->session.refresh_sent != 0
+           && ngx_time() - ctx->session.refresh_sent
+              > (int64_t) (2 * ctx->provider->timeout / 1000);
 }
 
 
@@ -324,10 +316,13 @@ ngx_http_oidc_refresh_read(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     /*
      * Whole where it will be written, or tokens may be read in vain later; and
      * not from a copy that was not told yet of what another host has done.
+     * Whoever waits looks often, and needs no second copy of the same record.
      */
 
     ctx->op.head = !rf->locked && !ngx_oidc_store_waits(ctx->provider->store);
-    ctx->op.known.len = 0;
+    ctx->op.known.len = (rf->locked || rf->record.len == 0)
+                        ? 0 : OIDC_SESSION_STAMP;
+    ctx->op.known.data = rf->record.data;
     ctx->op.fresh = rf->locked;
 
     rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_get,
@@ -347,11 +342,15 @@ ngx_http_oidc_refresh_look(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     oidc_session_t  session;
 
     if (ctx->op.rc == NGX_ERROR) {
-        return ngx_http_oidc_refresh_unavailable(r, ctx);
+        return ngx_http_oidc_refresh_put_off(r, ctx);
     }
 
     if (ctx->op.rc != NGX_OK) {
         return ngx_http_oidc_refresh_gone(ctx);
+    }
+
+    if (ctx->op.same) {
+        return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_LOCK);
     }
 
     rf->record.len = ctx->op.value.len;
@@ -416,185 +415,10 @@ ngx_http_oidc_refresh_open(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 }
 
 
-static ngx_int_t
-ngx_http_oidc_refresh_mark(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+ngx_msec_int_t
+ngx_http_oidc_refresh_lease(ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_refresh_t *rf = ctx->flow;
 
-    if (ngx_oidc_idp_metadata(ctx->provider->idp) == NULL
-        || ngx_oidc_idp_jwks(ctx->provider->idp) == NULL)
-    {
-        ctx->rc = OIDC_NOT_READY;
-        return ngx_http_oidc_refresh_later(r, ctx);
-    }
-
-    if (rf->due == OIDC_DUE_USERINFO) {
-        return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_USERINFO);
-    }
-
-    /* what was waited for must leave time for the answer */
-
-    if ((ngx_msec_int_t) (rf->lease - ngx_current_msec)
-        < (ngx_msec_int_t) (2 * ctx->provider->timeout))
-    {
-        ctx->rc = OIDC_FETCH_TIMEOUT;
-        ngx_http_oidc_refresh_log(r, ctx, NGX_LOG_WARN, "refresh put off");
-        return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_DONE);
-    }
-
-    rf->session.refresh_sent = ngx_time();
-
-    ctx->keep = 1;
-
-    return ngx_http_oidc_refresh_replace(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_oidc_refresh_marked(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    return ngx_http_oidc_refresh_replaced(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_oidc_refresh_store(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    if (ngx_http_oidc_refresh_merge(ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_oidc_refresh_replace(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_oidc_refresh_stored(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    ngx_http_oidc_refresh_t *rf = ctx->flow;
-
-    ngx_int_t  rc;
-
-    rc = ngx_http_oidc_refresh_replaced(r, ctx);
-
-    if (rc != NGX_OK || !ctx->authenticated) {
-        return rc;
-    }
-
-    ctx->session = rf->session;
-    ctx->tokens = rf->tokens;
-    ctx->has_tokens = 1;
-
-    return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_DONE);
-}
-
-
-/* the absolute end of a session stays what it was */
-
-static ngx_int_t
-ngx_http_oidc_refresh_replace(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    ngx_http_oidc_refresh_t *rf = ctx->flow;
-
-    ngx_int_t  rc;
-
-    ctx->rc = oidc_session_seal(&ctx->pool, &ctx->keys, &rf->session,
-                                &rf->tokens, oidc_random, &rf->record,
-                                &ctx->op.head_len);
-
-    if (ctx->rc != OIDC_OK) {
-        return NGX_ERROR;
-    }
-
-    ctx->op.value = rf->record;
-    ctx->op.ttl = ngx_http_oidc_ttl(ctx->provider, &rf->session);
-
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
-                             ngx_oidc_store_replace, NGX_OIDC_STORE_SESSION,
-                             ctx->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_oidc_refresh_replaced(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    ngx_http_oidc_refresh_t *rf = ctx->flow;
-
-    if (ctx->op.rc == NGX_OK) {
-        ctx->record = rf->record;
-        ctx->has_tokens = 0;
-        return NGX_OK;
-    }
-
-    if (ctx->op.rc == NGX_DECLINED && ctx->op.why == NGX_OIDC_STORE_TOO_BIG) {
-
-        /* what is stored is of no use any more: it has been used up */
-
-        ctx->rc = OIDC_SESSION_SIZE;
-        ngx_http_oidc_store_explain(r, ctx);
-        ngx_http_oidc_refresh_log(r, ctx, NGX_LOG_ERR, "session ended");
-
-        return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_DELETE);
-    }
-
-    return (ctx->op.rc == NGX_DECLINED)
-           ? ngx_http_oidc_refresh_gone(ctx)
-           : ngx_http_oidc_refresh_unavailable(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_oidc_refresh_delete(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    ngx_int_t  rc;
-
-    if (ngx_http_oidc_index_session(r, ctx, &ctx->session) != NGX_OK) {
-        ctx->rc = OIDC_CRYPTO;
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
-                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_oidc_refresh_deleted(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
-{
-    if (ctx->op.rc == NGX_ERROR) {
-        return ngx_http_oidc_refresh_unavailable(r, ctx);
-    }
-
-    return ngx_http_oidc_refresh_gone(ctx);
-}
-
-
-/* the session is over, whoever has ended it */
-
-static ngx_int_t
-ngx_http_oidc_refresh_gone(ngx_http_oidc_ctx_t *ctx)
-{
-    ctx->authenticated = 0;
-    ctx->has_session = 0;
-    ctx->has_tokens = 0;
-    ctx->stale_cookie = 1;
-    ctx->ended = 1;
-
-    return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_DONE);
-}
-
-
-static ngx_int_t
-ngx_http_oidc_refresh_unavailable(ngx_http_request_t *r,
-    ngx_http_oidc_ctx_t *ctx)
-{
-    ctx->authenticated = 0;
-    ctx->rc = OIDC_STORE;
-    ngx_http_oidc_store_explain(r, ctx);
-
-    return NGX_DECLINED;
+    return (ngx_msec_int_t) (rf->lease - ngx_current_msec);
 }

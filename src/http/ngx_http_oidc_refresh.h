@@ -32,6 +32,7 @@ typedef struct {
     ngx_msec_t                  nap;
     unsigned                    locked:1;
     unsigned                    refreshed:1;
+    unsigned                    merged:1;
 } ngx_http_oidc_refresh_t;
 
 
@@ -49,6 +50,10 @@ typedef enum {
 
 ngx_int_t ngx_http_oidc_refresh_go(ngx_http_oidc_ctx_t *ctx,
     ngx_http_oidc_refresh_step_e step);
+
+/* milliseconds for which the lock is ours still */
+
+ngx_msec_int_t ngx_http_oidc_refresh_lease(ngx_http_oidc_ctx_t *ctx);
 
 /* the one log line of an attempt: what it came to, and ctx->rc as the reason */
 
@@ -77,6 +82,27 @@ ngx_int_t ngx_http_oidc_refresh_ask_userinfo(ngx_http_request_t *r,
 ngx_int_t ngx_http_oidc_refresh_open_userinfo(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_refresh_read_userinfo(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* ngx_http_oidc_refresh_write.c: steps, */
+
+ngx_int_t ngx_http_oidc_refresh_mark(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_refresh_marked(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_refresh_store(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_refresh_stored(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_refresh_delete(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_refresh_deleted(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* and two ends: the session is over; the refresh comes to nothing, see there */
+
+ngx_int_t ngx_http_oidc_refresh_gone(ngx_http_oidc_ctx_t *ctx);
+ngx_int_t ngx_http_oidc_refresh_put_off(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 
 /* the claims of the session from what is new and what is not */

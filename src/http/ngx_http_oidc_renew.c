@@ -25,12 +25,22 @@
 #include "oidc_json.h"
 
 
+/* between two looks whether there is room for a decryption, milliseconds */
+
+#define NGX_HTTP_OIDC_BUSY_NAP  50
+
+
 static ngx_int_t ngx_http_oidc_refresh_refused(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_refresh_lost(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_refresh_unproved(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_refresh_wrong(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_refresh_informed(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
+static ngx_uint_t ngx_http_oidc_refresh_userinfo_due(ngx_http_oidc_ctx_t *ctx);
 static void ngx_http_oidc_refresh_take(ngx_http_oidc_ctx_t *ctx);
 static ngx_uint_t ngx_http_oidc_refresh_may(ngx_http_oidc_ctx_t *ctx);
 
@@ -133,14 +143,22 @@ ngx_http_oidc_refresh_answered(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return ngx_http_oidc_refresh_later(r, ctx);
 
     default:
-        ngx_http_oidc_refresh_log(r, ctx, NGX_LOG_WARN,
-                                  "answer to refresh lost");
+        return ngx_http_oidc_refresh_lost(r, ctx);
+    }
+}
 
-        return ngx_http_oidc_refresh_go(ctx,
+
+static ngx_int_t
+ngx_http_oidc_refresh_lost(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_refresh_t *rf = ctx->flow;
+
+    ngx_http_oidc_refresh_log(r, ctx, NGX_LOG_WARN, "answer to refresh lost");
+
+    return ngx_http_oidc_refresh_go(ctx,
                                oidc_refresh_over(&rf->session, ngx_time())
                                ? NGX_HTTP_OIDC_REFRESH_DELETE
                                : NGX_HTTP_OIDC_REFRESH_DONE);
-    }
 }
 
 
@@ -156,8 +174,9 @@ ngx_http_oidc_refresh_later(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     if (rf->due == OIDC_DUE_REFRESH && !rf->refreshed) {
         rf->session.refresh_sent = 0;
         rf->session.refresh_at = now + OIDC_REFRESH_BACKOFF;
+    }
 
-    } else {
+    if (ngx_http_oidc_refresh_userinfo_due(ctx)) {
         rf->session.userinfo_at = now - ctx->provider->userinfo_interval
                                   + OIDC_REFRESH_BACKOFF;
     }
@@ -192,6 +211,34 @@ ngx_http_oidc_refresh_refused(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 }
 
 
+/*
+ * An ID token was not accepted.  Where that is because we could not look, for
+ * lack of keys or memory, its answer is lost to us and proves nothing.
+ */
+
+static ngx_int_t
+ngx_http_oidc_refresh_unproved(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_refresh_t *rf = ctx->flow;
+
+    switch (ctx->rc) {
+
+    case OIDC_JWS_KID:
+        return rf->cb.no_keys ? ngx_http_oidc_refresh_lost(r, ctx)
+                              : ngx_http_oidc_refresh_wrong(r, ctx);
+
+    case OIDC_BUSY:
+    case OIDC_NOT_READY:
+    case OIDC_CRYPTO:
+    case OIDC_NOMEM:
+        return ngx_http_oidc_refresh_lost(r, ctx);
+
+    default:
+        return ngx_http_oidc_refresh_wrong(r, ctx);
+    }
+}
+
+
 static ngx_int_t
 ngx_http_oidc_refresh_wrong(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
@@ -215,7 +262,16 @@ ngx_http_oidc_refresh_open_id_token(ngx_http_request_t *r,
 
     rc = ngx_http_oidc_open_id_token(r, ctx);
 
-    return (rc == NGX_DECLINED) ? ngx_http_oidc_refresh_wrong(r, ctx) : rc;
+    if (rc == NGX_DECLINED && ctx->rc == OIDC_BUSY
+        && ngx_http_oidc_refresh_lease(ctx)
+           > (ngx_msec_int_t) ctx->provider->timeout)
+    {
+        rc = ngx_http_oidc_sleep(r, ctx, NGX_HTTP_OIDC_BUSY_NAP);
+
+        return (rc == NGX_AGAIN) ? NGX_BUSY : rc;
+    }
+
+    return (rc == NGX_DECLINED) ? ngx_http_oidc_refresh_unproved(r, ctx) : rc;
 }
 
 
@@ -233,7 +289,7 @@ ngx_http_oidc_refresh_check(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         rc = ngx_http_oidc_check_id_token(r, ctx);
 
         if (rc == NGX_DECLINED) {
-            return ngx_http_oidc_refresh_wrong(r, ctx);
+            return ngx_http_oidc_refresh_unproved(r, ctx);
         }
 
         if (rc != NGX_OK) {
@@ -290,10 +346,7 @@ ngx_http_oidc_refresh_ask_userinfo(ngx_http_request_t *r,
 
     ngx_int_t  rc;
 
-    if (ctx->provider->userinfo_interval == 0 || rf->session.userinfo_at == 0
-        || ngx_time() - rf->session.userinfo_at
-           < ctx->provider->userinfo_interval)
-    {
+    if (!ngx_http_oidc_refresh_userinfo_due(ctx)) {
         return ngx_http_oidc_refresh_go(ctx, NGX_HTTP_OIDC_REFRESH_STORE);
     }
 
@@ -310,6 +363,20 @@ ngx_http_oidc_refresh_ask_userinfo(ngx_http_request_t *r,
     rc = ngx_http_oidc_ask_userinfo(r, ctx);
 
     return (rc == NGX_DECLINED) ? ngx_http_oidc_refresh_later(r, ctx) : rc;
+}
+
+
+static ngx_uint_t
+ngx_http_oidc_refresh_userinfo_due(ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_refresh_t *rf = ctx->flow;
+
+    time_t  interval;
+
+    interval = ctx->provider->userinfo_interval;
+
+    return interval != 0 && rf->session.userinfo_at != 0
+           && ngx_time() - rf->session.userinfo_at >= interval;
 }
 
 
@@ -396,7 +463,10 @@ ngx_http_oidc_refresh_may(ngx_http_oidc_ctx_t *ctx)
 }
 
 
-/* joined as at login; what was not asked for anew stays */
+/*
+ * Joined as at login; what was not asked for anew stays, but where a new ID
+ * token knows better than the userinfo of before.
+ */
 
 ngx_int_t
 ngx_http_oidc_refresh_merge(ngx_http_oidc_ctx_t *ctx)
@@ -419,10 +489,19 @@ ngx_http_oidc_refresh_merge(ngx_http_oidc_ctx_t *ctx)
         if (ctx->rc != OIDC_OK) {
             return NGX_ERROR;
         }
+
+        oidc_refresh_userinfo(userinfo, rf->before, claims);
+
+        rc = ngx_http_oidc_json_text(ctx, userinfo, &rf->tokens.userinfo);
+
+    } else {
+        rc = OIDC_OK;
     }
 
-    rc = oidc_claims_flatten(&ctx->pool, claims, userinfo,
-                             &rf->session.claims);
+    if (rc == OIDC_OK) {
+        rc = oidc_claims_flatten(&ctx->pool, claims, userinfo,
+                                 &rf->session.claims);
+    }
 
     json_decref(userinfo);
 

@@ -189,6 +189,8 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
       "events says that this is another kind of token")                       \
     X(OIDC_CLAIM_AUTH_TIME,  "claim_auth_time",      502,                     \
       "auth_time is not that of the login")                                   \
+    X(OIDC_CLAIM_SID,        "claim_sid",            502,                     \
+      "sid is not that of the login")                                         \
     X(OIDC_CLAIM_JTI,        "claim_jti",            400,                     \
       "jti missing, empty or too long")                                       \
     X(OIDC_CLAIM_SUBJECT,    "claim_subject",        400,                     \

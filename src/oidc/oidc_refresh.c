@@ -12,6 +12,8 @@
  */
 
 
+#include <string.h>
+
 #include "oidc_json.h"
 #include "oidc_refresh.h"
 
@@ -23,7 +25,7 @@ static int oidc_refresh_json(const json_t *before, const json_t *claims,
 static int oidc_refresh_aud(const json_t *before, const json_t *claims,
     const char *name);
 static int oidc_refresh_in(const json_t *list, const json_t *value);
-static int oidc_refresh_time(const json_t *before, const json_t *claims,
+static int oidc_refresh_if_both(const json_t *before, const json_t *claims,
     const char *name);
 static int oidc_refresh_nonce(const json_t *before, const json_t *claims,
     const char *name);
@@ -39,7 +41,8 @@ static const struct {
     { "sub",       oidc_refresh_str,      OIDC_CLAIM_SUB },
     { "aud",       oidc_refresh_aud,      OIDC_CLAIM_AUD },
     { "azp",       oidc_refresh_json,     OIDC_CLAIM_AZP },
-    { "auth_time", oidc_refresh_time,     OIDC_CLAIM_AUTH_TIME },
+    { "auth_time", oidc_refresh_if_both,  OIDC_CLAIM_AUTH_TIME },
+    { "sid",       oidc_refresh_if_both,  OIDC_CLAIM_SID },
     { "nonce",     oidc_refresh_nonce,    OIDC_CLAIM_NONCE },
     { NULL,        NULL,                  OIDC_OK }
 };
@@ -206,6 +209,31 @@ oidc_refresh_claims(const json_t *before, json_t *claims, int64_t sent,
 }
 
 
+void
+oidc_refresh_userinfo(json_t *userinfo, const json_t *before,
+    const json_t *claims)
+{
+    void        *i, *next;
+    const char  *name;
+
+    if (before == claims) {
+        return;
+    }
+
+    for (i = json_object_iter(userinfo); i != NULL; i = next) {
+        next = json_object_iter_next(userinfo, i);
+        name = json_object_iter_key(i);
+
+        if (strcmp(name, "sub") != 0
+            && (json_object_get(before, name) != NULL
+                || json_object_get(claims, name) != NULL))
+        {
+            (void) json_object_del(userinfo, name);
+        }
+    }
+}
+
+
 static int
 oidc_refresh_str(const json_t *before, const json_t *claims, const char *name)
 {
@@ -286,7 +314,8 @@ oidc_refresh_in(const json_t *list, const json_t *value)
 
 
 static int
-oidc_refresh_time(const json_t *before, const json_t *claims, const char *name)
+oidc_refresh_if_both(const json_t *before, const json_t *claims,
+    const char *name)
 {
     json_t  *a, *b;
 

@@ -95,4 +95,13 @@ oidc_rc_t oidc_refresh_claims(const json_t *before, json_t *claims,
     int64_t sent, int64_t skew);
 
 
+/*
+ * Takes from older userinfo what ID tokens speak of, in "before" or now in
+ * "claims": a role that the new one lacks is gone.  The "sub" stays.
+ */
+
+void oidc_refresh_userinfo(json_t *userinfo, const json_t *before,
+    const json_t *claims);
+
+
 #endif /* _OIDC_REFRESH_H_INCLUDED_ */

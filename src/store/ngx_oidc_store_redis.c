@@ -24,17 +24,21 @@ static void ngx_oidc_far_exit_process(ngx_oidc_store_t *store);
 static ngx_int_t ngx_oidc_far_get(ngx_oidc_store_op_t *op);
 static void ngx_oidc_far_got(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply);
+static ngx_uint_t ngx_oidc_far_known(ngx_oidc_store_op_t *op,
+    oidc_str_t *record);
 static ngx_int_t ngx_oidc_far_get_next(ngx_oidc_job_t *job);
 static ngx_int_t ngx_oidc_far_replace(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_far_touch(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_far_del(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_far_once(ngx_oidc_store_op_t *op);
 static ngx_int_t ngx_oidc_far_lock(ngx_oidc_store_op_t *op);
+static ngx_int_t ngx_oidc_far_locked(ngx_oidc_job_t *job);
 static void ngx_oidc_far_unlock(ngx_oidc_store_op_t *op);
 static void ngx_oidc_far_stat(ngx_oidc_store_t *store,
     ngx_oidc_store_stat_t *st);
 
-static ngx_int_t ngx_oidc_far_mark(ngx_oidc_store_op_t *op, ngx_str_t *value);
+static ngx_int_t ngx_oidc_far_mark(ngx_oidc_store_op_t *op, ngx_str_t *value,
+    ngx_oidc_job_next_pt next);
 
 
 const ngx_oidc_store_type_t  ngx_oidc_store_redis = {
@@ -56,6 +60,16 @@ const ngx_oidc_store_type_t  ngx_oidc_store_redis = {
     ngx_oidc_far_exit_process
 };
 
+
+/* milliseconds of a lease before its owner has said that he knows of it */
+
+#define NGX_OIDC_FAR_UNTOLD  5000
+
+
+#define ngx_oidc_far_extend_script  ngx_string(                               \
+    "if redis.call('GET',KEYS[1])==ARGV[1] then "                             \
+    "return redis.call('PEXPIRE',KEYS[1],ARGV[2]) end "                       \
+    "return 0")
 
 #define ngx_oidc_far_unlock_script  ngx_string(                               \
     "if redis.call('GET',KEYS[1])==ARGV[1] then "                             \
@@ -191,6 +205,14 @@ ngx_oidc_far_got(ngx_oidc_job_t *job, ngx_uint_t i, oidc_redis_reply_t *reply)
         return;
     }
 
+    if (job->ticket == 0 && ngx_oidc_far_known(job->op, &reply->str)) {
+
+        /* nobody needs a copy of it */
+
+        job->op->same = 1;
+        return;
+    }
+
     stored->data = ngx_palloc(job->op->pool, ngx_max(reply->str.len, 1));
 
     if (stored->data == NULL) {
@@ -203,17 +225,39 @@ ngx_oidc_far_got(ngx_oidc_job_t *job, ngx_uint_t i, oidc_redis_reply_t *reply)
 }
 
 
+/* the record of which the caller knows the beginning, still as it was */
+
+static ngx_uint_t
+ngx_oidc_far_known(ngx_oidc_store_op_t *op, oidc_str_t *record)
+{
+    oidc_str_t  value;
+
+    return op->known.len
+           && oidc_record_read(record, NGX_OIDC_STORE_VALUE_MAX, &value,
+                               &op->head_len)
+           && op->known.len <= value.len
+           && ngx_memcmp(value.data, op->known.data, op->known.len) == 0;
+}
+
+
 static ngx_int_t
 ngx_oidc_far_get_next(ngx_oidc_job_t *job)
 {
     size_t                head_len;
-    oidc_str_t            value;
+    oidc_str_t            record, value;
     ngx_oidc_store_op_t  *op;
 
     op = job->op;
 
-    if (op->value.data == NULL || op->ttl == 0
-        || !oidc_record_read(&op->value, NGX_OIDC_STORE_VALUE_MAX, &value,
+    if (op->same && op->ttl != 0) {
+        op->value.len = 0;
+        return NGX_OK;
+    }
+
+    record = op->value;
+
+    if (record.data == NULL || op->ttl == 0
+        || !oidc_record_read(&record, NGX_OIDC_STORE_VALUE_MAX, &value,
                              &head_len))
     {
         if (job->ticket) {
@@ -232,9 +276,7 @@ ngx_oidc_far_get_next(ngx_oidc_job_t *job)
     op->value.data = value.data;
     op->value.len = op->head ? head_len : value.len;
 
-    if (op->known.len && op->known.len <= value.len
-        && ngx_memcmp(value.data, op->known.data, op->known.len) == 0)
-    {
+    if (ngx_oidc_far_known(op, &record)) {
         op->same = 1;
         op->value.len = 0;
     }
@@ -321,30 +363,72 @@ ngx_oidc_far_once(ngx_oidc_store_op_t *op)
 {
     ngx_str_t  one = ngx_string("1");
 
-    return ngx_oidc_far_mark(op, &one);
+    return ngx_oidc_far_mark(op, &one, ngx_oidc_far_next);
 }
 
+
+/*
+ * A short lease at first: Redis may execute the command when nobody listens any
+ * more, who could not give back what he does not know of.
+ */
 
 static ngx_int_t
 ngx_oidc_far_lock(ngx_oidc_store_op_t *op)
 {
-    ngx_str_t  owner;
+    ngx_int_t   rc;
+    ngx_str_t   owner;
+    ngx_msec_t  lease;
 
     owner.len = NGX_OIDC_STORE_OWNER_LEN;
     owner.data = op->owner;
 
-    return ngx_oidc_far_mark(op, &owner);
+    lease = op->ttl;
+    op->ttl = ngx_min(lease, NGX_OIDC_FAR_UNTOLD);
+
+    rc = ngx_oidc_far_mark(op, &owner, ngx_oidc_far_locked);
+
+    op->ttl = lease;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_oidc_far_locked(ngx_oidc_job_t *job)
+{
+    u_char                number[NGX_INT64_LEN];
+    ngx_str_t             argv[6] = { ngx_string("EVAL"),
+                                      ngx_oidc_far_extend_script,
+                                      ngx_string("1") };
+    ngx_oidc_store_op_t  *op;
+
+    op = job->op;
+
+    if (job->rc != NGX_OK || op->ttl <= NGX_OIDC_FAR_UNTOLD) {
+        return ngx_oidc_far_next(job);
+    }
+
+    job->next = ngx_oidc_far_next;
+
+    argv[4].len = NGX_OIDC_STORE_OWNER_LEN;
+    argv[4].data = op->owner;
+    argv[5] = ngx_oidc_job_number(op->ttl, number);
+
+    ngx_oidc_job_send(job, op->kind, op->name, argv, 6);
+
+    return NGX_AGAIN;
 }
 
 
 /* the first one gets it, and nobody is told twice that he was */
 
 static ngx_int_t
-ngx_oidc_far_mark(ngx_oidc_store_op_t *op, ngx_str_t *value)
+ngx_oidc_far_mark(ngx_oidc_store_op_t *op, ngx_str_t *value,
+    ngx_oidc_job_next_pt next)
 {
     ngx_oidc_job_t  *job;
 
-    job = ngx_oidc_job_create(op, 1, ngx_oidc_far_answer, ngx_oidc_far_next);
+    job = ngx_oidc_job_create(op, 1, ngx_oidc_far_answer, next);
     if (job == NULL) {
         return NGX_ERROR;
     }

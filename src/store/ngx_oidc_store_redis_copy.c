@@ -112,6 +112,7 @@ ngx_int_t
 ngx_oidc_copy_get(ngx_oidc_far_t *far, ngx_oidc_store_op_t *op,
     uint64_t *ticket)
 {
+    int64_t                  age;
     uint64_t                 id, now;
     ngx_oidc_shm_t          *sh;
     ngx_oidc_copy_head_t     head;
@@ -144,14 +145,17 @@ ngx_oidc_copy_get(ngx_oidc_far_t *far, ngx_oidc_store_op_t *op,
 
     if (rec != NULL && head.generation == node->generation) {
 
-        if (head.ticket == 0 && now < node->until
-            && now - head.asked < NGX_OIDC_COPY_AGE)
+        /* another worker's clock may be some milliseconds ahead of ours */
+
+        age = (int64_t) (now - head.asked);
+
+        if (head.ticket == 0 && now < node->until && age < NGX_OIDC_COPY_AGE)
         {
             shared->hits++;
             return ngx_oidc_copy_serve(far, sh, rec, op);
         }
 
-        if (head.ticket && now - head.asked < NGX_OIDC_COPY_PLACE) {
+        if (head.ticket && age < NGX_OIDC_COPY_PLACE) {
 
             /* asked for already; else the first answer would never get in */
 

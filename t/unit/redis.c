@@ -207,8 +207,8 @@ test_errors(void)
           "You can't", OIDC_REDIS_READONLY },
         { "ERR Error running script (call to f_1): @user_script:1: -",
           OIDC_REDIS_OTHER },
-        { "ERR Error running script (call to f_1): @user_script:1: -ERR a: -OOM",
-          OIDC_REDIS_OTHER },
+        { "ERR Error running script (call to f_1): @user_script:1: -ERR a: "
+          "-OOM", OIDC_REDIS_OTHER },
         { "ERR x: -OOM command not allowed", OIDC_REDIS_OTHER }
     };
 

@@ -19,6 +19,7 @@ static void test_due(void);
 static void test_times(void);
 static void test_answers(void);
 static void test_claims(void);
+static void test_userinfo(void);
 
 
 int
@@ -28,6 +29,7 @@ main(void)
     test_times();
     test_answers();
     test_claims();
+    test_userinfo();
 
     return done_testing();
 }
@@ -256,6 +258,8 @@ test_claims(void)
         const char  *what;
     } rows[] = {
         { BEFORE, LEAST, OIDC_OK, "the least" },
+        { BEFORE, LEAST ",\"sid\":\"S\"", OIDC_OK, "the same sid" },
+        { BEFORE, LEAST ",\"sid\":\"T\"", OIDC_CLAIM_SID, "another sid" },
         { BEFORE, LEAST ",\"nonce\":\"N\",\"auth_time\":990", OIDC_OK,
           "all of it" },
         { BEFORE, "\"iss\":\"j\",\"sub\":\"s\",\"aud\":\"c\",\"azp\":\"c\","
@@ -325,4 +329,30 @@ test_claims(void)
     ok(value != NULL && strcmp(value, "1") == 0, "V15: a new one counts");
     (void) check("{" BEFORE ",\"role\":\"r\"}", "{" LEAST "}", "role", &value);
     ok(value == NULL, "V15: but no role is kept");
+}
+
+
+static void
+test_userinfo(void)
+{
+    json_t  *userinfo, *before, *claims, *left;
+
+    before = json_loads("{\"sub\":\"s\",\"a\":1,\"b\":1}", 0, NULL);
+    claims = json_loads("{\"sub\":\"s\",\"b\":2,\"c\":2}", 0, NULL);
+    userinfo = json_loads("{\"sub\":\"s\",\"a\":0,\"b\":0,\"c\":0,"
+                          "\"d\":0}", 0, NULL);
+    left = json_deep_copy(userinfo);
+
+    oidc_refresh_userinfo(left, before, before);
+    ok(json_equal(left, userinfo), "V15: no new ID token, userinfo stays");
+
+    oidc_refresh_userinfo(left, before, claims);
+    is_int(json_object_size(left), 2, "V15: else what an ID token speaks of");
+    ok(json_object_get(left, "sub") != NULL, "... but for sub");
+    ok(json_object_get(left, "d") != NULL, "... and the rest");
+
+    json_decref(left);
+    json_decref(userinfo);
+    json_decref(claims);
+    json_decref(before);
 }
