@@ -8,6 +8,7 @@
 use warnings;
 use strict;
 
+use IO::Select;
 use Test::More;
 
 use lib 't/lib';
@@ -207,6 +208,23 @@ like(raw(chunked('x=' . 'x' x 70000, 5000), te => 1), qr{^HTTP/1\.1 4(00|13) },
 	'LO-5: more than 64 KiB, chunked');
 like(raw("zz\r\n", te => 1), qr{^HTTP/1\.1 400 }, 'LO-5: no chunks');
 
+# nginx refuses a body while we wait for it, and has a page for that, which is
+# guarded: whoever sent it gets an answer.
+{
+	my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $t->port(0));
+	my $all = '';
+
+	print $s "POST /two/bcl HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+		. "Content-Type: application/x-www-form-urlencoded\r\n"
+		. "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+	$t->wait_for(sub { $all .= some($s); $all =~ / 100 /; }, 5);
+	print $s "186a0\r\nlogout_";
+	ok($t->wait_for(sub { $all .= some($s); $all =~ / 100 .* (302|413) /s },
+		5), 'L07: a body that is refused on its way, and a guarded page')
+		or diag($all);
+}
+
 # A client that leaves in the middle costs nothing.
 {
 	my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $t->port(0));
@@ -363,6 +381,8 @@ sub conf {
 	$keys //= 'oidc_cookie_key %%TESTDIR%%/old.key;';
 
 	my ($providers, $locations) = ('', '');
+	my %page = map { $_ => '' } qw/ one same other /;
+	$page{two} = 'error_page 413 /two/too-large;';
 	my %extra = (same => '', other => 'client_id another;
 		client_secret other-secret;');
 
@@ -385,6 +405,7 @@ EOF
         location /$name/ {
             auth_oidc $name;
             proxy_set_header X-Sid \$oidc_sid;
+            $page{$name}
             proxy_pass http://%%BACKEND%%;
         }
 EOF
@@ -551,6 +572,18 @@ sub raw {
 	local $/;
 
 	return scalar(<$s>) // '';
+}
+
+
+# what has come by now
+sub some {
+	my ($s) = @_;
+
+	return '' if !IO::Select->new($s)->can_read(0);
+
+	sysread $s, my $some, 4096;
+
+	return $some // '';
 }
 
 

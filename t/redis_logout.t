@@ -100,6 +100,21 @@ is(alive($one, $carol), '0', 'L10: and is no more');
 is(records(), $before - 1, 'L10: nor is her session');
 $idp->set(user => undef);
 
+# A token that was refused as Redis did not answer in time is good once more,
+# whatever Redis has done with what it was sent.
+$idp->set(user => 'dave');
+my $dave = user($one, 'a');
+my $again = token(sid => $dave->{sid});
+$first->reply_once(SET => { pass => 1, delay => 1500 });
+is(post($one, 'a', $again), 503, 'L09: an answer that comes too late');
+is(alive($two, $dave), '1', 'L09: ... ends nothing');
+ok($one->wait_for(sub { post($one, 'a', $again) == 200 }, 10),
+	'L09: ... and the token is good later');
+ok($two->wait_for(sub { alive($two, $dave) eq '0' }, $LEASE),
+	'L09: ... and ends it');
+is(post($one, 'a', $again), 400, 'L09: ... once');
+$idp->set(user => undef);
+
 # S13: where a token was seen is known to both.
 is(post($two, 'a', $token), 400, 'L09: a token is good once at both');
 is(alive($two, user($one, 'a')), '1', 'L10: who logs in anew is in');

@@ -521,6 +521,10 @@ void ngx_http_oidc_resume(ngx_http_oidc_ctx_t *ctx);
 
 void ngx_http_oidc_give_up(ngx_http_oidc_ctx_t *ctx);
 
+/* the flow that it was in, which may wait: nginx has refused the body, say */
+
+void ngx_http_oidc_abandon(ngx_http_oidc_ctx_t *ctx);
+
 /*
  * Before NGX_AGAIN for what is no subrequest: notices that the client left,
  * which ends the request unless ctx->keep is set.

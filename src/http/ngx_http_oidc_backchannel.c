@@ -9,9 +9,9 @@
  * with a logout token, from whoever can reach us.  Nothing is looked up before
  * the token is proved; then those of its sid end, or of its sub.
  *
- * A token is good once.  Its jti is marked for a short time before anything
- * happens and for the token's life after it has: who is refused because the
- * store failed may come again with the same one.
+ * A token is good once.  Its jti is locked while an attempt is under way, and
+ * marked for the token's life when the sessions have ended: who is refused
+ * because the store failed, or who left, may come again with the same one.
  */
 
 
@@ -21,9 +21,13 @@
 #include "oidc_logout.h"
 
 
-/* an attempt is over by then, in milliseconds */
+/* an attempt that is not over by then may be joined by another, milliseconds */
 
-#define NGX_HTTP_OIDC_ATTEMPT  10000
+#define NGX_HTTP_OIDC_ATTEMPT      2000
+
+/* between two looks whether it is over */
+
+#define NGX_HTTP_OIDC_ATTEMPT_NAP  50
 
 
 typedef struct {
@@ -34,6 +38,7 @@ typedef struct {
     oidc_logout_token_t      token;
     u_char                   mark[NGX_OIDC_STORE_NAME_LEN];
     ngx_http_oidc_ending_t   ending;
+    ngx_msec_t               give_up;   /* 0: has not waited yet */
     ngx_uint_t               asked_keys;
 } ngx_http_oidc_backchannel_t;
 
@@ -45,13 +50,20 @@ static ngx_int_t ngx_http_oidc_open_logout_token(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_check_logout_token(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_mark_jti(ngx_http_request_t *r,
+static ngx_int_t ngx_http_oidc_lock_jti(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_marked_jti(ngx_http_request_t *r,
+static ngx_int_t ngx_http_oidc_look_jti(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_wait_jti(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_int_t ngx_http_oidc_find_sessions(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_end_sessions(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_settle_jti(ngx_http_request_t *r,
+static ngx_int_t ngx_http_oidc_mark_jti(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+static ngx_msec_t ngx_http_oidc_jti_ttl(ngx_http_oidc_backchannel_t *bc);
+static ngx_int_t ngx_http_oidc_backchannel_failed(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_backchannel_done(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
@@ -64,10 +76,11 @@ static ngx_http_oidc_step_pt  ngx_http_oidc_backchannel_steps[] = {
     ngx_http_oidc_need_keys,
     ngx_http_oidc_open_logout_token,
     ngx_http_oidc_check_logout_token,
-    ngx_http_oidc_mark_jti,
-    ngx_http_oidc_marked_jti,
+    ngx_http_oidc_lock_jti,
+    ngx_http_oidc_look_jti,
+    ngx_http_oidc_find_sessions,
     ngx_http_oidc_end_sessions,
-    ngx_http_oidc_settle_jti,
+    ngx_http_oidc_mark_jti,
     ngx_http_oidc_backchannel_done,
     NULL
 };
@@ -205,7 +218,7 @@ ngx_http_oidc_check_logout_token(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_oidc_mark_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+ngx_http_oidc_lock_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_backchannel_t *bc = ctx->flow;
 
@@ -222,32 +235,85 @@ ngx_http_oidc_mark_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ctx->op.ttl = NGX_HTTP_OIDC_ATTEMPT;
+    /* it is a genuine one: whoever sent it may leave, it goes on */
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_once,
-                             NGX_OIDC_STORE_ONCE, bc->mark);
+    ctx->keep = 1;
+    ctx->op.rc = NGX_ERROR;
+
+    rc = ngx_http_oidc_lock(r, ctx, ctx->provider->store, bc->mark,
+                            NGX_HTTP_OIDC_ATTEMPT);
 
     return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
 }
 
 
+/* sets the time of a mark that is there, and makes none */
+
 static ngx_int_t
-ngx_http_oidc_marked_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+ngx_http_oidc_look_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    ngx_int_t  rc;
+
+    if (ctx->op.rc == NGX_DECLINED) {
+        return ngx_http_oidc_wait_jti(r, ctx);
+    }
+
+    if (ctx->op.rc != NGX_OK) {
+        return ngx_http_oidc_backchannel_failed(r, ctx);
+    }
+
+    ctx->op.ttl = ngx_http_oidc_jti_ttl(bc);
+
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                             ngx_oidc_store_touch, NGX_OIDC_STORE_ONCE,
+                             bc->mark);
+
+    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+/* the same token is under way: what comes of it is seen when it is over */
+
+static ngx_int_t
+ngx_http_oidc_wait_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_http_oidc_backchannel_t *bc = ctx->flow;
+
+    if (bc->give_up == 0) {
+        bc->give_up = ngx_current_msec + 2 * NGX_HTTP_OIDC_ATTEMPT;
+    }
+
+    if ((ngx_msec_int_t) (bc->give_up - ngx_current_msec) <= 0) {
+        ngx_str_set(&ctx->detail, "the same logout token is under way");
+        ctx->rc = OIDC_STORE;
+        return NGX_DECLINED;
+    }
+
+    /* the one after this wait is ngx_http_oidc_lock_jti() again */
+
+    ctx->step -= 2;
+
+    return ngx_http_oidc_sleep(r, ctx, NGX_HTTP_OIDC_ATTEMPT_NAP);
+}
+
+
+static ngx_int_t
+ngx_http_oidc_find_sessions(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_backchannel_t *bc = ctx->flow;
 
     const char  *kind;
     oidc_str_t  *value;
 
-    if (ctx->op.rc == NGX_DECLINED) {
+    if (ctx->op.rc == NGX_OK) {
         ctx->rc = OIDC_LOGOUT_REPLAY;
         return NGX_DECLINED;
     }
 
-    if (ctx->op.rc != NGX_OK) {
-        ctx->rc = (ctx->op.rc == NGX_BUSY) ? OIDC_SPENT_FULL : OIDC_STORE;
-        ngx_http_oidc_store_explain(r, ctx);
-        return NGX_DECLINED;
+    if (ctx->op.rc != NGX_DECLINED) {
+        return ngx_http_oidc_backchannel_failed(r, ctx);
     }
 
     kind = bc->token.sid.len ? "sid" : "sub";
@@ -274,26 +340,48 @@ ngx_http_oidc_end_sessions(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 }
 
 
-/* the mark lasts as long as the token could be used again, or not at all */
-
 static ngx_int_t
-ngx_http_oidc_settle_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+ngx_http_oidc_mark_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_backchannel_t *bc = ctx->flow;
 
-    int64_t    left;
     ngx_int_t  rc;
 
-    left = bc->token.until - ngx_time() + 1;
+    if (bc->ending.failed) {
+        ctx->rc = OIDC_STORE;
+        return NGX_DECLINED;
+    }
 
-    ctx->op.ttl = (ngx_msec_t) ngx_max(left, 1) * 1000;
+    ctx->op.ttl = ngx_http_oidc_jti_ttl(bc);
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
-                             bc->ending.failed ? ngx_oidc_store_del
-                                               : ngx_oidc_store_touch,
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_once,
                              NGX_OIDC_STORE_ONCE, bc->mark);
 
     return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+/* for as long as the token could be used again, in milliseconds */
+
+static ngx_msec_t
+ngx_http_oidc_jti_ttl(ngx_http_oidc_backchannel_t *bc)
+{
+    int64_t  left;
+
+    left = bc->token.until - ngx_time() + 1;
+
+    return (ngx_msec_t) ngx_max(left, 1) * 1000;
+}
+
+
+static ngx_int_t
+ngx_http_oidc_backchannel_failed(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx)
+{
+    ctx->rc = (ctx->op.rc == NGX_BUSY) ? OIDC_SPENT_FULL : OIDC_STORE;
+    ngx_http_oidc_store_explain(r, ctx);
+
+    return NGX_DECLINED;
 }
 
 
@@ -304,15 +392,19 @@ ngx_http_oidc_backchannel_done(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     static ngx_str_t  nothing = ngx_null_string;
 
-    if (bc->ending.failed) {
-        ctx->rc = OIDC_STORE;
-        return NGX_DECLINED;
-    }
-
     ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
                   "oidc: back-channel logout by %s ended %uL sessions, "
                   "provider: \"%V\"", bc->token.sid.len ? "sid" : "sub",
                   bc->ending.count, &ctx->provider->name);
+
+    if (ctx->op.rc != NGX_OK && ctx->op.rc != NGX_DECLINED) {
+
+        /* ended, but the token could be used again: it is asked for again */
+
+        return ngx_http_oidc_backchannel_failed(r, ctx);
+    }
+
+    ngx_http_oidc_unlock(ctx);
 
     return ngx_http_oidc_answer(r, &nothing);
 }

@@ -151,15 +151,18 @@ ngx_http_oidc_end_all(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         }
 
         if (ctx->op.rc != NGX_OK) {
+
+            /* those in other stores end all the same */
+
             ngx_http_oidc_store_explain(r, ctx);
             ctx->rc = OIDC_STORE;
             e->failed = 1;
 
-            return NGX_OK;
+        } else {
+            e->count += ctx->op.count;
         }
 
         e->asked = 0;
-        e->count += ctx->op.count;
         e->next++;
     }
 

@@ -116,9 +116,10 @@ ngx_http_oidc_identify(ngx_http_request_t *r)
 
     if (ctx != NULL && ctx->own != NULL && (r->err_status || r->error_page)) {
 
-        /* limit_req or deny was against it: a named location answers, not we */
+        /* limit_req, deny, its body were against it: a page answers, not we */
 
         ctx->failed = ctx->own;
+        ngx_http_oidc_abandon(ctx);
     }
 
     rc = ngx_http_oidc_choose(r, ctx, scf, &own, &p);

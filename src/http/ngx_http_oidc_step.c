@@ -192,14 +192,25 @@ ngx_http_oidc_run(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
 /*
  * An error_page is a redirect within the request, and a named location keeps
- * its URI: no step may run again there, nor the endpoint of that URI.
+ * its URI: no step may run again there, nor the endpoint of that URI.  A lock
+ * is not kept for a client that is slow to read the answer.
  */
 
 void
 ngx_http_oidc_give_up(ngx_http_oidc_ctx_t *ctx)
 {
+    ngx_http_oidc_unlock(ctx);
+    ngx_http_oidc_abandon(ctx);
+
     ctx->refused = 1;
     ctx->failed = ctx->own;
+}
+
+
+void
+ngx_http_oidc_abandon(ngx_http_oidc_ctx_t *ctx)
+{
+    ctx->waiting = 0;
     ctx->identifying = 0;
     ctx->refreshing = 0;
     ctx->keep = 0;

@@ -225,15 +225,15 @@ ngx_oidc_far_scan(ngx_oidc_job_t *job)
 
     job->node = ngx_oidc_redis_node(redis, walk->node);
 
-    if (job->node == NULL && walk->node) {
-        return NGX_OK;
-    }
-
-    if (job->node == NULL
-        || walk->version != ngx_oidc_redis_nodes_version(redis))
+    if (walk->version != ngx_oidc_redis_nodes_version(redis)
+        || (job->node == NULL && walk->node == 0))
     {
         job->failed = NGX_OIDC_REDIS_FAILOVER;
         return NGX_ERROR;
+    }
+
+    if (job->node == NULL) {
+        return NGX_OK;
     }
 
     job->answer = ngx_oidc_far_scanned;
