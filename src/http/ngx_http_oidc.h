@@ -587,6 +587,12 @@ ngx_int_t ngx_http_oidc_form_arg(ngx_http_request_t *r,
 ngx_int_t ngx_http_oidc_index_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, const oidc_session_t *session);
 
+/* deletes it and its indexes, session NULL: none; ends as a step does */
+
+ngx_int_t ngx_http_oidc_end_session(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, const oidc_session_t *session,
+    const u_char *name);
+
 /* ngx_http_oidc_fetch.c: fetch over a subrequest */
 
 ngx_int_t ngx_http_oidc_fetch(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,

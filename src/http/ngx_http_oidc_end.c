@@ -8,7 +8,7 @@
  * Ending sessions that somebody else is in: the provider by its own names of
  * them (Back-Channel and Front-Channel Logout 1.0), an administrator.  First it
  * is noted where to look, then a step goes through the list, one verb of a
- * store after the other.
+ * store after the other.  And a single one, whose name is known.
  */
 
 
@@ -216,4 +216,28 @@ ngx_http_oidc_index_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_oidc_end_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    const oidc_session_t *session, const u_char *name)
+{
+    ngx_int_t  rc;
+
+    /* what nobody could read has no indexes, or keeps them until they end */
+
+    ctx->op.indexes = 0;
+
+    if (session != NULL
+        && ngx_http_oidc_index_session(r, ctx, session) != NGX_OK)
+    {
+        ctx->rc = OIDC_CRYPTO;
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
+                             NGX_OIDC_STORE_SESSION, name);
+
+    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
 }

@@ -152,8 +152,6 @@ ngx_http_oidc_frontchannel_end(ngx_http_request_t *r,
 {
     ngx_http_oidc_frontchannel_t *fc = ctx->flow;
 
-    ngx_int_t  rc;
-
     if (fc->sid.len) {
         return ngx_http_oidc_end_all(r, ctx, &fc->ending);
     }
@@ -164,15 +162,7 @@ ngx_http_oidc_frontchannel_end(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_oidc_index_session(r, ctx, &ctx->session) != NGX_OK) {
-        ctx->rc = OIDC_CRYPTO;
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
-                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_end_session(r, ctx, &ctx->session, ctx->keys.name);
 }
 
 

@@ -28,7 +28,7 @@ typedef struct {
 
 static ngx_int_t ngx_http_oidc_logout_begin(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
-static ngx_int_t ngx_http_oidc_logout_delete(ngx_http_request_t *r,
+static ngx_int_t ngx_http_oidc_logout_deleted(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_logout_leave(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
@@ -42,7 +42,7 @@ static ngx_int_t ngx_http_oidc_logout_state(ngx_http_request_t *r,
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_logout_steps[] = {
     ngx_http_oidc_logout_begin,
-    ngx_http_oidc_logout_delete,
+    ngx_http_oidc_logout_deleted,
     ngx_http_oidc_revoke,
     ngx_http_oidc_logout_leave,
     NULL
@@ -71,7 +71,6 @@ ngx_http_oidc_logout_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_logout_t *lo = ctx->flow;
 
-    ngx_int_t                  rc;
     ngx_http_oidc_provider_t  *p;
 
     p = ctx->provider;
@@ -112,20 +111,12 @@ ngx_http_oidc_logout_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     lo->had_session = 1;
 
-    if (ngx_http_oidc_index_session(r, ctx, &ctx->session) != NGX_OK) {
-        ctx->rc = OIDC_CRYPTO;
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
-                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_end_session(r, ctx, &ctx->session, ctx->keys.name);
 }
 
 
 static ngx_int_t
-ngx_http_oidc_logout_delete(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+ngx_http_oidc_logout_deleted(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     oidc_str_t  *name;
 

@@ -187,17 +187,7 @@ ngx_http_oidc_refresh_replaced(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 ngx_int_t
 ngx_http_oidc_refresh_delete(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    ngx_int_t  rc;
-
-    if (ngx_http_oidc_index_session(r, ctx, &ctx->session) != NGX_OK) {
-        ctx->rc = OIDC_CRYPTO;
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
-                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_end_session(r, ctx, &ctx->session, ctx->keys.name);
 }
 
 

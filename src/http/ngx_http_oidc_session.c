@@ -109,43 +109,26 @@ ngx_http_oidc_drop_old_session(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
+    if (cb->login.has_old) {
+        return ngx_http_oidc_end_session(r, ctx, NULL, cb->login.old);
+    }
+
+    rc = NGX_OK;
     name = &ctx->provider->session_cookie[ngx_http_oidc_https(r, ctx)];
 
-    if (cb->login.has_old) {
-        ctx->op.indexes = 0;
-
-        rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
-                                 ngx_oidc_store_del, NGX_OIDC_STORE_SESSION,
-                                 cb->login.old);
-
-        return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
-    }
-
-    if (!ngx_http_oidc_cookie(r, name, &value)
-        || !oidc_b64url_decode_buf(handle, OIDC_HANDLE_LEN, &value)
-        || oidc_handle_keys(handle, &keys) != OIDC_OK)
+    if (ngx_http_oidc_cookie(r, name, &value)
+        && oidc_b64url_decode_buf(handle, OIDC_HANDLE_LEN, &value)
+        && oidc_handle_keys(handle, &keys) == OIDC_OK)
     {
-        return NGX_OK;
+        rc = ngx_http_oidc_end_session(r, ctx, ctx->authenticated
+                                               ? &ctx->session : NULL,
+                                       keys.name);
     }
-
-    /* what nobody could read has no indexes, or keeps them until they end */
-
-    ctx->op.indexes = 0;
-
-    if (ctx->authenticated
-        && ngx_http_oidc_index_session(r, ctx, &ctx->session) != NGX_OK)
-    {
-        ctx->rc = OIDC_CRYPTO;
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
-                             NGX_OIDC_STORE_SESSION, keys.name);
 
     oidc_wipe(&keys, sizeof(oidc_handle_keys_t));
     oidc_wipe(handle, OIDC_HANDLE_LEN);
 
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return rc;
 }
 
 
