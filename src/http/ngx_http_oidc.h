@@ -541,8 +541,8 @@ ngx_int_t ngx_http_oidc_wait_addr(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, ngx_str_t *host, in_port_t port);
 
 /*
- * Runs a verb of a store over ctx->op: NGX_AGAIN waits, any other result is
- * in ctx->op.rc and .why.
+ * Runs a verb of a store over ctx->op, as the end of a step: NGX_AGAIN waits,
+ * NGX_OK goes on.  What has come of it is in ctx->op.rc and .why.
  */
 
 ngx_int_t ngx_http_oidc_store(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,

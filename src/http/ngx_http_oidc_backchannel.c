@@ -222,7 +222,6 @@ ngx_http_oidc_lock_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_backchannel_t *bc = ctx->flow;
 
-    ngx_int_t                   rc;
     ngx_http_oidc_main_conf_t  *omcf;
 
     omcf = ngx_http_get_module_main_conf(r, ngx_http_oidc_module);
@@ -238,12 +237,9 @@ ngx_http_oidc_lock_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     /* it is a genuine one: whoever sent it may leave, it goes on */
 
     ctx->keep = 1;
-    ctx->op.rc = NGX_ERROR;
 
-    rc = ngx_http_oidc_lock(r, ctx, ctx->provider->store, bc->mark,
-                            NGX_HTTP_OIDC_ATTEMPT);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_lock(r, ctx, ctx->provider->store, bc->mark,
+                              NGX_HTTP_OIDC_ATTEMPT);
 }
 
 
@@ -253,8 +249,6 @@ static ngx_int_t
 ngx_http_oidc_look_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_backchannel_t *bc = ctx->flow;
-
-    ngx_int_t  rc;
 
     if (ctx->op.rc == NGX_DECLINED) {
         return ngx_http_oidc_wait_jti(r, ctx);
@@ -266,11 +260,9 @@ ngx_http_oidc_look_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->op.ttl = ngx_http_oidc_jti_ttl(bc);
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
-                             ngx_oidc_store_touch, NGX_OIDC_STORE_ONCE,
-                             bc->mark);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                               ngx_oidc_store_touch, NGX_OIDC_STORE_ONCE,
+                               bc->mark);
 }
 
 
@@ -345,8 +337,6 @@ ngx_http_oidc_mark_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_backchannel_t *bc = ctx->flow;
 
-    ngx_int_t  rc;
-
     if (bc->ending.failed) {
         ctx->rc = OIDC_STORE;
         return NGX_DECLINED;
@@ -354,10 +344,9 @@ ngx_http_oidc_mark_jti(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->op.ttl = ngx_http_oidc_jti_ttl(bc);
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_once,
-                             NGX_OIDC_STORE_ONCE, bc->mark);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                               ngx_oidc_store_once, NGX_OIDC_STORE_ONCE,
+                               bc->mark);
 }
 
 

@@ -277,10 +277,12 @@ ngx_http_oidc_bearer_alone(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     p = ctx->provider;
 
-    rc = ngx_http_oidc_lock(r, ctx, p->introspection.good, b->keys.name,
-                            p->timeout + NGX_HTTP_OIDC_BEARER_LEASE);
+    /* in shared memory, where nobody waits */
 
-    if (rc == NGX_OK) {
+    (void) ngx_http_oidc_lock(r, ctx, p->introspection.good, b->keys.name,
+                              p->timeout + NGX_HTTP_OIDC_BEARER_LEASE);
+
+    if (ctx->op.rc == NGX_OK) {
 
         /* whoever had it may have left a verdict between our two looks */
 
@@ -297,7 +299,7 @@ ngx_http_oidc_bearer_alone(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     waited = ngx_current_msec - b->since;
 
-    if (rc != NGX_DECLINED) {
+    if (ctx->op.rc != NGX_DECLINED) {
         return NGX_DONE;
     }
 

@@ -61,10 +61,9 @@ ngx_http_oidc_bearer_proof(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->op.ttl = (ngx_msec_t) ngx_max(left, 1) * 1000;
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_once,
-                             NGX_OIDC_STORE_ONCE, b->dpop.id);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                               ngx_oidc_store_once, NGX_OIDC_STORE_ONCE,
+                               b->dpop.id);
 }
 
 

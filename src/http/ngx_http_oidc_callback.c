@@ -288,9 +288,8 @@ ngx_http_oidc_spend_state(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_callback_t *cb = ctx->flow;
 
-    int64_t    left;
-    u_char     name[32];
-    ngx_int_t  rc;
+    int64_t  left;
+    u_char   name[32];
 
     ctx->rc = oidc_sha256(cb->args.state.data, cb->args.state.len, name);
 
@@ -304,10 +303,9 @@ ngx_http_oidc_spend_state(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->op.ttl = (ngx_msec_t) ngx_max(left, 1) * 1000;
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_once,
-                             NGX_OIDC_STORE_ONCE, name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                               ngx_oidc_store_once, NGX_OIDC_STORE_ONCE,
+                               name);
 }
 
 

@@ -223,8 +223,6 @@ ngx_int_t
 ngx_http_oidc_end_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     const oidc_session_t *session, const u_char *name)
 {
-    ngx_int_t  rc;
-
     /* what nobody could read has no indexes, or keeps them until they end */
 
     ctx->op.indexes = 0;
@@ -236,8 +234,6 @@ ngx_http_oidc_end_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
-                             NGX_OIDC_STORE_SESSION, name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_del,
+                               NGX_OIDC_STORE_SESSION, name);
 }

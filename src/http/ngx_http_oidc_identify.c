@@ -355,7 +355,6 @@ ngx_http_oidc_redact_variables(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_oidc_find_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    ngx_int_t    rc;
     oidc_str_t  *name, *value;
     u_char       handle[OIDC_HANDLE_LEN];
 
@@ -398,9 +397,7 @@ ngx_http_oidc_find_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         }
     }
 
-    rc = ngx_http_oidc_ask_session(r, ctx);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_ask_session(r, ctx);
 }
 
 
@@ -438,7 +435,6 @@ ngx_http_oidc_ask_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 static ngx_int_t
 ngx_http_oidc_open_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    ngx_int_t             rc;
     ngx_msec_t            left;
     oidc_rc_t             orc;
     ngx_oidc_store_op_t  *op;
@@ -498,11 +494,9 @@ ngx_http_oidc_open_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return NGX_OK;
     }
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
-                             ngx_oidc_store_touch, NGX_OIDC_STORE_SESSION,
-                             ctx->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                               ngx_oidc_store_touch, NGX_OIDC_STORE_SESSION,
+                               ctx->keys.name);
 }
 
 

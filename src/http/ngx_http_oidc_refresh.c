@@ -243,19 +243,15 @@ ngx_http_oidc_refresh_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_refresh_t *rf = ctx->flow;
 
-    ngx_int_t   rc;
     ngx_msec_t  lease;
 
     lease = NGX_HTTP_OIDC_LEASE_CALLS * ctx->provider->timeout
             + NGX_HTTP_OIDC_LEASE_MARGIN;
 
     rf->lease = ngx_current_msec + lease;
-    ctx->op.rc = NGX_ERROR;
 
-    rc = ngx_http_oidc_lock(r, ctx, ctx->provider->store, ctx->keys.name,
-                            lease);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_lock(r, ctx, ctx->provider->store, ctx->keys.name,
+                              lease);
 }
 
 
@@ -311,8 +307,6 @@ ngx_http_oidc_refresh_read(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_refresh_t *rf = ctx->flow;
 
-    ngx_int_t  rc;
-
     /*
      * Whole where it will be written, or tokens may be read in vain later; and
      * not from a copy that was not told yet of what another host has done.
@@ -325,10 +319,8 @@ ngx_http_oidc_refresh_read(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     ctx->op.known.data = rf->record.data;
     ctx->op.fresh = rf->locked;
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_get,
-                             NGX_OIDC_STORE_SESSION, ctx->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store, ngx_oidc_store_get,
+                               NGX_OIDC_STORE_SESSION, ctx->keys.name);
 }
 
 

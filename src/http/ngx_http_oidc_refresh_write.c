@@ -135,8 +135,6 @@ ngx_http_oidc_refresh_replace(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_refresh_t *rf = ctx->flow;
 
-    ngx_int_t  rc;
-
     ctx->rc = oidc_session_seal(&ctx->pool, &ctx->keys, &rf->session,
                                 &rf->tokens, oidc_random, &rf->record,
                                 &ctx->op.head_len);
@@ -148,11 +146,9 @@ ngx_http_oidc_refresh_replace(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     ctx->op.value = rf->record;
     ctx->op.ttl = ngx_http_oidc_ttl(ctx->provider, &rf->session);
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
-                             ngx_oidc_store_replace, NGX_OIDC_STORE_SESSION,
-                             ctx->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                               ngx_oidc_store_replace, NGX_OIDC_STORE_SESSION,
+                               ctx->keys.name);
 }
 
 

@@ -29,7 +29,6 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     ngx_http_oidc_callback_t *cb = ctx->flow;
 
-    ngx_int_t       rc;
     oidc_str_t      record;
     oidc_session_t  session;
 
@@ -78,11 +77,9 @@ ngx_http_oidc_new_session(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     ctx->op.value = record;
     ctx->op.ttl = ngx_http_oidc_ttl(ctx->provider, &session);
 
-    rc = ngx_http_oidc_store(r, ctx, ctx->provider->store,
-                             ngx_oidc_store_create, NGX_OIDC_STORE_SESSION,
-                             cb->keys.name);
-
-    return (rc == NGX_AGAIN) ? NGX_AGAIN : NGX_OK;
+    return ngx_http_oidc_store(r, ctx, ctx->provider->store,
+                               ngx_oidc_store_create, NGX_OIDC_STORE_SESSION,
+                               cb->keys.name);
 }
 
 

@@ -364,7 +364,7 @@ ngx_http_oidc_store(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
     op->rc = rc;
 
-    return rc;
+    return NGX_OK;
 }
 
 
@@ -405,11 +405,13 @@ ngx_http_oidc_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_int_t              rc;
     ngx_http_oidc_lock_t  *lock;
 
+    ctx->op.rc = NGX_ERROR;
+
     if (ctx->lock == NULL) {
 
         ctx->lock = ngx_pcalloc(r->pool, sizeof(ngx_http_oidc_lock_t));
         if (ctx->lock == NULL) {
-            return NGX_ERROR;
+            return NGX_OK;
         }
     }
 
@@ -417,7 +419,7 @@ ngx_http_oidc_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
 
     if (!oidc_random(lock->owner, NGX_OIDC_STORE_OWNER_LEN)) {
         ctx->rc = OIDC_CRYPTO;
-        return NGX_ERROR;
+        return NGX_OK;
     }
 
     /* from now on: a lease that nobody was told of has to be given back too */
@@ -431,7 +433,7 @@ ngx_http_oidc_lock(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     rc = ngx_http_oidc_store(r, ctx, store, ngx_oidc_store_lock,
                              NGX_OIDC_STORE_LOCK, name);
 
-    if (rc == NGX_DECLINED) {
+    if (ctx->op.rc == NGX_DECLINED) {
 
         /* it is somebody else's */
 
