@@ -328,8 +328,9 @@ is(outcome($t, $b, sub { $b->get('/login?next=/a&next=/b') }),
 $b = $t->browser();
 $b->login("/login?next=$at/same");
 is(($b->history())[-1]->url(), "$at/same", 'F07: next on our own origin');
-is($b->request(PUT => '/login', body => 'x')->status(), 405,
-	'LS-10: login_uri takes GET and POST alone');
+my $put = $b->request(PUT => '/login', body => 'x');
+is($put->status(), 405, 'LS-10: login_uri takes GET, HEAD and POST alone');
+is($put->header('Allow'), 'GET, HEAD, POST', 'LS-10: and says so');
 
 ###############################################################################
 # Who we are.

@@ -783,7 +783,8 @@ ngx_int_t ngx_http_oidc_backchannel(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 ngx_int_t ngx_http_oidc_frontchannel(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
-ngx_int_t ngx_http_oidc_sessions(ngx_http_request_t *r);
+ngx_int_t ngx_http_oidc_sessions(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
 char *ngx_http_oidc_sessions_here(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

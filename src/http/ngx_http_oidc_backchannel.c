@@ -93,12 +93,6 @@ ngx_http_oidc_backchannel(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (ctx->flow == NULL) {
 
-        ctx->machine = 1;
-
-        if (r->method != NGX_HTTP_POST) {
-            return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
-        }
-
         cln = ngx_pool_cleanup_add(r->pool,
                                    sizeof(ngx_http_oidc_backchannel_t));
 

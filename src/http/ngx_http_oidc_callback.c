@@ -77,12 +77,6 @@ ngx_http_oidc_callback(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (ctx->flow == NULL) {
 
-        if (r->method != NGX_HTTP_GET
-            && (r->method != NGX_HTTP_POST || !ctx->provider->form_post))
-        {
-            return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
-        }
-
         cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_oidc_callback_t));
         if (cln == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -44,10 +44,6 @@ ngx_http_oidc_frontchannel(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
     if (ctx->flow == NULL) {
 
-        if (r->method != NGX_HTTP_GET) {
-            return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
-        }
-
         ctx->flow = ngx_pcalloc(r->pool, sizeof(ngx_http_oidc_frontchannel_t));
         if (ctx->flow == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;

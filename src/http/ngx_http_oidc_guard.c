@@ -16,6 +16,15 @@
 #include "ngx_http_oidc_args.h"
 
 
+typedef struct {
+    const char   *what;         /* for the log */
+    ngx_uint_t    methods;      /* any other one is a 405 */
+    ngx_str_t     allow;        /* which says so */
+    ngx_int_t   (*handler)(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx);
+    unsigned      machine:1;    /* JSON, the 405 as well */
+} ngx_http_oidc_endpoint_t;
+
+
 static ngx_int_t ngx_http_oidc_weigh(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_permit(ngx_http_request_t *r,
@@ -23,6 +32,49 @@ static ngx_int_t ngx_http_oidc_permit(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_oidc_is_off(ngx_http_request_t *r,
     ngx_http_oidc_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_oidc_accepts_html(ngx_table_elt_t *accept);
+static ngx_int_t ngx_http_oidc_serve(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_endpoint_t *e);
+
+
+static ngx_http_oidc_endpoint_t  ngx_http_oidc_endpoints[] = {
+
+    [NGX_HTTP_OIDC_REDIRECT_URI] = {
+        "login", NGX_HTTP_GET, ngx_string("GET"),
+        ngx_http_oidc_callback, 0 },
+
+    [NGX_HTTP_OIDC_LOGIN_URI] = {
+        "login", NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST,
+        ngx_string("GET, HEAD, POST"), ngx_http_oidc_login_uri, 0 },
+
+    [NGX_HTTP_OIDC_LOGOUT_URI] = {
+        "logout", NGX_HTTP_GET|NGX_HTTP_POST, ngx_string("GET, POST"),
+        ngx_http_oidc_logout, 0 },
+
+    [NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI] = {
+        "logout", NGX_HTTP_GET|NGX_HTTP_HEAD, ngx_string("GET, HEAD"),
+        ngx_http_oidc_logout_callback, 0 },
+
+    [NGX_HTTP_OIDC_BACKCHANNEL_URI] = {
+        "back-channel logout", NGX_HTTP_POST, ngx_string("POST"),
+        ngx_http_oidc_backchannel, 1 },
+
+    [NGX_HTTP_OIDC_FRONTCHANNEL_URI] = {
+        "front-channel logout", NGX_HTTP_GET, ngx_string("GET"),
+        ngx_http_oidc_frontchannel, 0 },
+};
+
+/* the callback where response_mode is form_post */
+
+static ngx_http_oidc_endpoint_t  ngx_http_oidc_form_post = {
+    "login", NGX_HTTP_GET|NGX_HTTP_POST, ngx_string("GET, POST"),
+    ngx_http_oidc_callback, 0
+};
+
+static ngx_http_oidc_endpoint_t  ngx_http_oidc_administration = {
+    "administration",
+    NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST|NGX_HTTP_DELETE,
+    ngx_string("GET, HEAD, POST, DELETE"), ngx_http_oidc_sessions, 1
+};
 
 
 ngx_int_t
@@ -251,42 +303,47 @@ ngx_http_oidc_endpoint(ngx_http_request_t *r)
     ctx = ngx_http_oidc_get_ctx(r);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_oidc_module);
 
-    if (lcf->sessions && r == r->main && (ctx == NULL || ctx->own == NULL)) {
-        return ngx_http_oidc_sessions(r);
+    if (r == r->main && ctx != NULL && ctx->own != NULL) {
+
+        if (ctx->own->kind == NGX_HTTP_OIDC_REDIRECT_URI
+            && ctx->provider->form_post)
+        {
+            return ngx_http_oidc_serve(r, ctx, &ngx_http_oidc_form_post);
+        }
+
+        return ngx_http_oidc_serve(r, ctx,
+                                   &ngx_http_oidc_endpoints[ctx->own->kind]);
     }
 
-    if (r != r->main || ctx == NULL || ctx->own == NULL) {
-        return (ngx_http_oidc_send_headers(r) == NGX_OK)
-               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (r == r->main && lcf->sessions) {
+
+        ctx = ngx_http_oidc_make_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_oidc_serve(r, ctx, &ngx_http_oidc_administration);
     }
 
-    switch (ctx->own->kind) {
+    return (ngx_http_oidc_send_headers(r) == NGX_OK)
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
 
-    case NGX_HTTP_OIDC_REDIRECT_URI:
-        ctx->what = "login";
-        return ngx_http_oidc_callback(r, ctx);
 
-    case NGX_HTTP_OIDC_LOGIN_URI:
-        ctx->what = "login";
-        return ngx_http_oidc_login_uri(r, ctx);
+static ngx_int_t
+ngx_http_oidc_serve(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
+    ngx_http_oidc_endpoint_t *e)
+{
+    ctx->what = e->what;
+    ctx->machine |= e->machine;
 
-    case NGX_HTTP_OIDC_LOGOUT_URI:
-        ctx->what = "logout";
-        return ngx_http_oidc_logout(r, ctx);
+    if (r->method & e->methods) {
+        return e->handler(r, ctx);
+    }
 
-    case NGX_HTTP_OIDC_LOGOUT_CALLBACK_URI:
-        ctx->what = "logout";
-        return ngx_http_oidc_logout_callback(r, ctx);
-
-    case NGX_HTTP_OIDC_BACKCHANNEL_URI:
-        ctx->what = "back-channel logout";
-        return ngx_http_oidc_backchannel(r, ctx);
-
-    case NGX_HTTP_OIDC_FRONTCHANNEL_URI:
-        ctx->what = "front-channel logout";
-        return ngx_http_oidc_frontchannel(r, ctx);
-
-    default:
+    if (ngx_http_oidc_add_header(r, "Allow", &e->allow) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
 }

@@ -141,15 +141,9 @@ ngx_http_oidc_login_uri(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         return ngx_http_oidc_run(r, ctx);
     }
 
-    if (r->method == NGX_HTTP_POST) {
-        ctx->step = ngx_http_oidc_login_uri_steps;
-
-    } else if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
-        ctx->step = &ngx_http_oidc_login_uri_steps[2];
-
-    } else {
-        return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
-    }
+    ctx->step = (r->method == NGX_HTTP_POST)
+                ? ngx_http_oidc_login_uri_steps
+                : &ngx_http_oidc_login_uri_steps[2];
 
     return ngx_http_oidc_run(r, ctx);
 }

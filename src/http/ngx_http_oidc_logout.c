@@ -75,11 +75,6 @@ ngx_http_oidc_logout_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     p = ctx->provider;
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_POST))) {
-        ctx->rc = OIDC_METHOD;
-        return NGX_DECLINED;
-    }
-
     if (!p->logout_cross_site && ngx_http_oidc_cross_site(r, ctx)) {
         ctx->rc = OIDC_CROSS_SITE;
         return NGX_DECLINED;
@@ -279,10 +274,6 @@ ngx_http_oidc_logout_callback(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     ngx_int_t      rc;
     oidc_str_t    *name;
     oidc_login_t   out;
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
-    }
 
     ngx_memzero(&out, sizeof(oidc_login_t));
 

@@ -16,7 +16,6 @@
 #include "oidc_cookie.h"
 
 
-static ngx_str_t *ngx_http_oidc_allow(ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_page_headers(ngx_http_request_t *r,
     ngx_str_t *csp);
 
@@ -295,48 +294,11 @@ ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (status == NGX_HTTP_NOT_ALLOWED
-        && ngx_http_oidc_add_header(r, "Allow", ngx_http_oidc_allow(ctx))
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     if (!again && !ctx->machine && ngx_http_oidc_has_error_page(r, status)) {
         return status;
     }
 
     return ngx_http_oidc_refused(r, ctx);
-}
-
-
-static ngx_str_t *
-ngx_http_oidc_allow(ngx_http_oidc_ctx_t *ctx)
-{
-    static ngx_str_t  get = ngx_string("GET");
-    static ngx_str_t  post = ngx_string("POST");
-    static ngx_str_t  get_post = ngx_string("GET, POST");
-    static ngx_str_t  sessions = ngx_string("GET, HEAD, POST, DELETE");
-
-    if (ctx->own == NULL) {
-        return &sessions;
-    }
-
-    switch (ctx->own->kind) {
-
-    case NGX_HTTP_OIDC_LOGIN_URI:
-    case NGX_HTTP_OIDC_LOGOUT_URI:
-        return &get_post;
-
-    case NGX_HTTP_OIDC_REDIRECT_URI:
-        return ctx->provider->form_post ? &get_post : &get;
-
-    case NGX_HTTP_OIDC_BACKCHANNEL_URI:
-        return &post;
-
-    default:
-        return &get;
-    }
 }
 
 

@@ -97,26 +97,11 @@ ngx_http_oidc_sessions_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 ngx_int_t
-ngx_http_oidc_sessions(ngx_http_request_t *r)
+ngx_http_oidc_sessions(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 {
-    ngx_pool_cleanup_t   *cln;
-    ngx_http_oidc_ctx_t  *ctx;
-
-    ctx = ngx_http_oidc_make_ctx(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    ngx_pool_cleanup_t  *cln;
 
     if (ctx->flow == NULL) {
-
-        ctx->machine = 1;
-        ctx->what = "administration";
-
-        if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST
-                           |NGX_HTTP_DELETE)))
-        {
-            return ngx_http_oidc_refuse(r, ctx, OIDC_METHOD);
-        }
 
         cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_oidc_admin_t));
         if (cln == NULL) {
