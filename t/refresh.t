@@ -40,6 +40,7 @@ $idp->set(token => { expires_in => 6, refresh_token => $odd });
 $user{odd} = user('idp');
 $idp->set(token => { expires_in => 6, refresh_token => undef });
 $idp->set(token => { expires_in => 6 });
+$user{denied} = user('idp');
 $user{$_} = user($_) for qw/ never required post absolute idp /;
 
 my $start = time();
@@ -89,6 +90,14 @@ is($idp->count('refresh'), 2, 'S10: none of these asked');
 
 isnt(token($user{lifetime}), $before{lifetime},
 	'S10: access_token_lifetime where there is no expires_in');
+
+# What is refused after a refresh was not refused by it.
+my $mark = length $t->log();
+is($user{denied}->get('/idp/denied/')->status(), 401, 'B02: refused');
+is($idp->count('refresh'), 4, 'B02: with fresh tokens');
+like($t->wait_log(qr/ refused: requirement_401 /, 5, $mark) // '',
+	qr/request refused: .*, provider: "idp", id: \w+/,
+	'O04: the log says what, whose and which');
 
 ###############################################################################
 # Rotation: what came last is sent next.
@@ -188,6 +197,10 @@ EOF
         location /$name/ {
             auth_oidc $name;
             proxy_pass http://%%BACKEND%%;
+            location /$name/denied/ {
+                auth_oidc_require \$oidc_claim_nothing error=401;
+                proxy_pass http://%%BACKEND%%;
+            }
             location /$name/verify/ {
                 auth_oidc_mode verify;
                 proxy_pass http://%%BACKEND%%;

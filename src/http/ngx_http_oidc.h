@@ -667,7 +667,12 @@ ngx_int_t ngx_http_oidc_unauthorized(ngx_http_request_t *r,
 ngx_int_t ngx_http_oidc_refused(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 
-/* one log line, and the page; NGX_DONE, or a status for error_page */
+/* the log line of ctx->rc */
+
+void ngx_http_oidc_log_refusal(ngx_http_request_t *r,
+    ngx_http_oidc_ctx_t *ctx);
+
+/* it, and the page; NGX_DONE, or a status for error_page */
 
 ngx_int_t ngx_http_oidc_refuse(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc);

@@ -220,10 +220,7 @@ ngx_http_oidc_permit(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (rc == OIDC_REQUIRED_401) {
         ctx->rc = rc;
-
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "oidc: request refused: %s (%s)", oidc_rc_name(rc),
-                      oidc_rc_text(rc));
+        ngx_http_oidc_log_refusal(r, ctx);
 
         return ngx_http_oidc_unauthorized(r, ctx);
     }

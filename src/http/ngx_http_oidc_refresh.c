@@ -173,6 +173,7 @@ ngx_http_oidc_refresh_end(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     ctx->flow = NULL;
     ctx->step = NULL;
+    ctx->what = NULL;
     ctx->refreshing = 0;
     ctx->refreshed = 1;
 

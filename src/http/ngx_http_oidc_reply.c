@@ -261,26 +261,16 @@ ngx_int_t
 ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     oidc_rc_t rc)
 {
-    ngx_str_t   id, name;
     ngx_uint_t  again, status;
 
     static ngx_str_t  retry = ngx_string("5");
-    static ngx_str_t  unknown = ngx_string("-");
 
     again = ctx->refused;
 
     ngx_http_oidc_give_up(ctx);
 
     ctx->rc = rc;
-
-    id = ngx_http_oidc_request_id(r);
-    name = (ctx->provider != NULL) ? ctx->provider->name : unknown;
-
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "oidc: %s refused: %s (%s)%s%V, provider: \"%V\", id: %V",
-                  ctx->what ? ctx->what : "request", oidc_rc_name(rc),
-                  oidc_rc_text(rc), ctx->detail.len ? ": " : "", &ctx->detail,
-                  &name, &id);
+    ngx_http_oidc_log_refusal(r, ctx);
 
     status = ngx_http_oidc_status(ctx, rc);
 
@@ -299,6 +289,24 @@ ngx_http_oidc_refuse(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     }
 
     return ngx_http_oidc_refused(r, ctx);
+}
+
+
+void
+ngx_http_oidc_log_refusal(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
+{
+    ngx_str_t  id, name;
+
+    static ngx_str_t  unknown = ngx_string("-");
+
+    id = ngx_http_oidc_request_id(r);
+    name = (ctx->provider != NULL) ? ctx->provider->name : unknown;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "oidc: %s refused: %s (%s)%s%V, provider: \"%V\", id: %V",
+                  ctx->what ? ctx->what : "request", oidc_rc_name(ctx->rc),
+                  oidc_rc_text(ctx->rc), ctx->detail.len ? ": " : "",
+                  &ctx->detail, &name, &id);
 }
 
 
