@@ -404,13 +404,21 @@ void
 ngx_http_oidc_strength(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     oidc_strength_t *strength)
 {
-    ngx_http_oidc_args_t  args;
+    ngx_http_oidc_args_t      *args, *prev;
+    ngx_http_oidc_loc_conf_t  *lcf;
 
-    ngx_http_oidc_args_effective(r, ctx, &args);
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_oidc_module);
 
-    strength->acr_values = args.acr_values;
-    strength->has_max_age = (args.max_age != NGX_CONF_UNSET);
-    strength->max_age = args.max_age;
+    /* as of args_effective(), whose other members no request needs */
+
+    args = &lcf->args;
+    prev = &ctx->provider->args;
+
+    strength->acr_values = (args->acr_values.data != NULL) ? args->acr_values
+                                                           : prev->acr_values;
+    strength->max_age = (args->max_age != NGX_CONF_UNSET) ? args->max_age
+                                                          : prev->max_age;
+    strength->has_max_age = (strength->max_age != NGX_CONF_UNSET);
 }
 
 
