@@ -29,6 +29,8 @@ static ngx_uint_t ngx_http_oidc_comes_from(ngx_http_request_t *r,
 static ngx_int_t ngx_http_oidc_redact(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static void ngx_http_oidc_redact_variables(ngx_http_request_t *r);
+static void ngx_http_oidc_start_over(ngx_http_oidc_ctx_t *ctx,
+    ngx_http_oidc_provider_t *p);
 static ngx_int_t ngx_http_oidc_find_session(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 static ngx_int_t ngx_http_oidc_ask_session(ngx_http_request_t *r,
@@ -157,15 +159,7 @@ ngx_http_oidc_identify(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx->provider = p;
-    ctx->authenticated = 0;
-    ctx->has_session = 0;
-    ctx->has_tokens = 0;
-    ctx->unavailable = 0;
-    ctx->stale_cookie = 0;
-    ctx->weak = 0;
-    ctx->refreshed = 0;
-    ctx->ended = 0;
+    ngx_http_oidc_start_over(ctx, p);
     ctx->identifying = 1;
 
     rc = ngx_http_oidc_bearer_begin(r, ctx);
@@ -349,6 +343,23 @@ ngx_http_oidc_redact_variables(ngx_http_request_t *r)
             v[i].valid = 0;
         }
     }
+}
+
+
+/* also where an internal redirect leads to another provider */
+
+static void
+ngx_http_oidc_start_over(ngx_http_oidc_ctx_t *ctx, ngx_http_oidc_provider_t *p)
+{
+    ctx->provider = p;
+    ctx->authenticated = 0;
+    ctx->has_session = 0;
+    ctx->has_tokens = 0;
+    ctx->unavailable = 0;
+    ctx->stale_cookie = 0;
+    ctx->weak = 0;
+    ctx->refreshed = 0;
+    ctx->ended = 0;
 }
 
 
