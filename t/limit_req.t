@@ -36,7 +36,8 @@ http {
     limit_req_zone $login_from zone=login:1m rate=1r/m;
     limit_req_zone $binary_remote_addr zone=callback:1m rate=1r/m;
 
-    log_format who '$uri $status "$limit_req_status" $oidc_claim_sub';
+    log_format who '$uri $status "$limit_req_status" $oidc_claim_sub'
+                   ' "$request"';
     access_log %%TESTDIR%%/who.log who;
 
     oidc_provider idp {
@@ -175,9 +176,9 @@ is($t->browser(port => 1)->get('/two/callback?code=x&state=y')->status(), 429,
 
 my $log = $t->wait_for(sub { my $log = $t->read_file('who.log') // '';
 	$log =~ m{^/two/callback 429}m ? $log : undef });
-like($log, qr{^/per-user/x 429 "REJECTED" sub-alice\d$}m,
+like($log, qr{^/per-user/x 429 "REJECTED" sub-alice\d "}m,
 	'S14: a refused request knows its user');
-like($log, qr{^/oidc_callback 429 "REJECTED" -$}m, 'S14: or that there is none');
+like($log, qr{^/oidc_callback 429 "REJECTED" - "}m, 'S14: or that there is none');
 unlike($log, qr/code=/, 'O03: no code in the log of a refused callback');
 unlike($t->log(), qr/code=[^"]*", host/, 'O03: nor in the error log');
 like($t->log(), qr/limiting requests, excess: \S+ by zone "user"/,
