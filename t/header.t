@@ -161,11 +161,10 @@ is_deeply(told('/arg/a%0d%0aX-User:root')->{user}, ['alice'],
 ###############################################################################
 # Subrequests have a say of their own.
 
-told($_) for '/ask/x', '/ask2/x';
-
-my ($ask, $ask2) = map { [ map { $_->[1] } grep { $_->[0] =~ /^X.User$/i }
-	@{ $_->{headers} } ] }
-	grep { $_->{path} eq '/asked' } $t->backend()->requests('echo');
+my ($ask, $ask2) = map { told($_); [ map { $_->[1] }
+	grep { $_->[0] =~ /^X.User$/i } map { @{ $_->{headers} } }
+	grep { $_->{path} eq '/asked' } $t->backend()->requests('echo') ] }
+	'/ask/x', '/ask2/x';
 
 is_deeply($ask, ['alice'], 'B02: a subrequest is told the user');
 is_deeply($ask2, ['alice'], 'B02: whatever its parent says');
@@ -208,11 +207,12 @@ EOF
 sub told {
 	my ($path, $method, $browser) = @_;
 
-	my $answer = ($browser // $b)->request($method // 'GET', $path,
+	$t->backend()->forget();
+	($browser // $b)->request($method // 'GET', $path,
 		headers => [@spoofed, [ 'Authorization', 'Basic cm9vdDo=' ] ],
 		($method // '') eq 'POST' ? (body => 'x') : ());
 
-	my $request = $t->backend()->last('echo');
+	my $request = $t->backend()->last('echo') // die "no request\n";
 	my %seen;
 
 	for my $name (qw/ User Empty Users Role Arg /) {
