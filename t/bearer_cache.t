@@ -96,14 +96,15 @@ is((grep { $_->status() == 401 } @r), 40, '... and none passes');
 # the one that asks goes away: another takes over
 
 $idp->once(introspect => { delay => 1500 });
+my $n = $idp->count('introspect');
 my $s = $t->browser()->connect('/long/');
 syswrite $s, "GET /long/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abort1"
 	. "\r\n\r\n";
-$idp->wait_count(introspect => $idp->count('introspect'), 1);
-sleep 0.2;
+$idp->wait_count(introspect => $n + 1, 5);
 close $s;
 is(api('/long/', 'abort1')->status(), 200,
 	'IN-17 B07: who asks goes away, another asks');
+is($idp->count('introspect'), $n + 2, '... once');
 
 # a fault is nobody's verdict
 
