@@ -59,22 +59,48 @@ is_deeply([ grep { !length $default{$_} } sort keys %default ], [], 'O01: every 
 
 # Defaults that stand in the source as a number or a word.
 
-my $check = slurp('src/http/ngx_http_oidc_provider_check.c')
-	. slurp('src/http/ngx_http_oidc_provider.c');
+my $check = join '', map { slurp("src/http/ngx_http_oidc_$_") }
+	qw/ provider_check.c provider.c store_check.c /;
 
 for ([ session_timeout => 3600 * 8, '`8h`' ],
 	[ session_lifetime => 3600 * 12, '`12h`' ],
 	[ pre_auth_timeout => 300, '`300s`' ], [ clock_skew => 30, '`30s`' ],
 	[ timeout => 30000, '`30s`' ], [ pkce => 1, '`on`' ],
+	[ refresh => 'NGX_HTTP_OIDC_REFRESH_ON', '`on`' ],
+	[ refresh_error => 'NGX_HTTP_OIDC_REFRESH_END', '`end`' ],
+	[ refresh_leeway => 30, '`30s`' ],
+	[ access_token_lifetime => 0, 'none: never refreshed' ],
+	[ userinfo_interval => 0, '`0`: once per login' ],
+	[ response_mode => 0, '`query`', 'form_post' ],
+	[ ssl_verify => 1, '`on`' ], [ cluster => 0, '`off`' ],
+	[ port => 6379, '`6379`' ], [ local_copy => 8 << 20, '`8m`', 'sc.copy' ],
+	[ connect_timeout => 1000, '`1s`' ], [ command_timeout => 1000, '`1s`' ],
 	map { [ $_ => 0, '`off`' ] } qw/ userinfo logout_token_hint
-		logout_cross_site pass_cookies allow_http /)
+		logout_cross_site pass_cookies allow_http par request_object
+		logout_revoke /)
 {
-	my ($name, $value, $text) = @$_;
-	my ($in) = $check =~ /ngx_conf_init_\w+\(p->$name, ([\d *]+)\)/;
+	my ($name, $value, $text, $member) = @$_;
 
-	is(defined $in ? eval $in : undef, $value, "O01: default of $name");
+	$member //= $name;
+	my ($in) = $check =~ /ngx_conf_init_\w+\([pb]->\Q$member\E,\s+([\w *]+)\)/;
+
+	is(number($in), $value, "O01: default of $name");
 	is($default{$name}, $text, "O01: ... in README");
 }
+
+my $introspect = slurp('src/http/ngx_http_oidc_introspect_conf.c');
+my %init = $introspect =~ /in->(\w+) == NGX_CONF_UNSET\w*\) \{\s+in->\1 = (\w+);/g;
+
+is(sprintf('`%ss negative=%ss size=%sm`', @init{qw/ cache negative /},
+	number($init{size}) >> 20), $default{introspection_cache},
+	'O01: default of introspection_cache, in README too');
+
+my $block = slurp('src/http/ngx_http_oidc_store_check.c');
+
+is($block =~ /ngx_str_set\(&b->sc\.prefix, "(.*?)"/ ? "`$1`" : '',
+	$default{prefix}, 'O01: default of prefix, in README too');
+is(number('NGX_OIDC_STORE_SIZE') >> 20, $default{size} =~ /^`(\d+)m`$/ && $1,
+	'O01: default of size, in README too');
 
 # Directives of nginx in oidc_provider.
 
@@ -132,6 +158,8 @@ like($readme, qr/`return` and `rewrite` run before any guard/,
 
 my $n = 0;
 
+unlike($readme, qr/^```nginx$/m, 'O01: every example says where it belongs');
+
 while ($readme =~ /^```nginx (\w+)\n(.*?)^```/msg) {
 	my ($place, $text) = ($1, $2);
 	my @lines = grep { /\S/ } split /\n/, $text;
@@ -153,6 +181,19 @@ while ($readme =~ /^```nginx (\w+)\n(.*?)^```/msg) {
 		. "client_id gateway;\nclient_secret secret;\n$text\n}\n"
 		if $place eq 'oidc_provider';
 	$text = "server {\nlisten 80;\n$text\n}\n" if $place eq 'server';
+	if ($place eq 'location') {
+		$text = "server {\nauth_oidc idp;\n$text\n}\n";
+		$place = 'http';
+	}
+	if ($place eq 'http') {
+		$text = "oidc_provider idp {\nissuer https://idp.example.com;\n"
+			. "client_id gateway;\nclient_secret secret;\n}\n$text"
+			if $text =~ /auth_oidc +idp;/ && $text !~ /oidc_provider idp /;
+		$text = "upstream backend {\nserver 127.0.0.1:8080;\n}\n$text"
+			if $text =~ m{http://backend;};
+		$text =~ s/^server \{\n/server {\nlisten 80;\n/m
+			if $text !~ /listen \d/;
+	}
 	$text =~ s/listen (\d+)/'listen 127.0.0.1:' . $t->port($n)/e;
 
 	my ($status, $out) = $t->conf_test(
@@ -184,6 +225,20 @@ sub slurp {
 	local $/;
 
 	return scalar <$fh>;
+}
+
+
+# of an expression, or of a constant; an enumeration's name stays as it is
+sub number {
+	my ($text) = @_;
+
+	our $all //= join '', map { slurp($_) } glob 'src/*/*.[ch]';
+
+	return if !defined $text;
+	$text = $1 if $text =~ /^[A-Z]\w+$/ && $text !~ /_REFRESH_/
+		&& $all =~ /^#define $text +\(?([\d *]+)\)?$/m;
+
+	return $text =~ /^[\d *]+$/ ? eval $text : $text;
 }
 
 
