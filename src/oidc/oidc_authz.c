@@ -244,8 +244,6 @@ oidc_callback_parse(oidc_pool_t *pool, const oidc_str_t *query,
         }
     }
 
-    args->has_iss = (args->iss.len != 0);
-
     if (args->state.len == 0) {
         return OIDC_STATE_MISSING;
     }
@@ -264,7 +262,7 @@ oidc_rc_t
 oidc_callback_iss(const oidc_callback_t *args, const oidc_str_t *issuer,
     int announced)
 {
-    if (!args->has_iss) {
+    if (args->iss.len == 0) {
         return announced ? OIDC_ISS_MISSING : OIDC_OK;
     }
 

@@ -69,7 +69,6 @@ typedef struct {
     oidc_str_t    iss;
     oidc_str_t    error;
     oidc_str_t    error_description;  /* controls replaced by "?" */
-    unsigned      has_iss:1;
 } oidc_callback_t;
 
 

@@ -28,7 +28,6 @@
 #include "oidc_jws_int.h"
 
 
-#define OIDC_ECDSA_MAX       (2 * 66)
 #define OIDC_ECDSA_DER_MAX   160
 
 

@@ -264,8 +264,6 @@ oidc_metadata_features(const json_t *doc, oidc_metadata_t *metadata)
     const json_t                *list, *value;
     const oidc_auth_methods_t   *methods;
 
-    static const char  pkce[] = "code_challenge_methods_supported";
-
     rc = OIDC_OK;
 
     list = oidc_metadata_list(doc, "id_token_signing_alg_values_supported",
@@ -292,10 +290,6 @@ oidc_metadata_features(const json_t *doc, oidc_metadata_t *metadata)
         *bits = oidc_metadata_list(doc, methods->name, &rc) != NULL
                 ? oidc_metadata_auth(doc, methods->name)
                 : metadata->token_auth;
-    }
-
-    if (oidc_metadata_list(doc, pkce, &rc) != NULL) {
-        metadata->pkce_s256 = oidc_json_has(doc, pkce, "S256");
     }
 
     metadata->iss_parameter = oidc_metadata_flag(doc,

@@ -45,7 +45,6 @@ typedef struct {
     unsigned      token_auth;      /* bits of oidc_client_auth_bit() */
     unsigned      introspection_auth;
     unsigned      revocation_auth;
-    unsigned      pkce_s256:1;
     unsigned      iss_parameter:1; /* RFC 9207 section 3 */
     unsigned      par_required:1;  /* RFC 9126 section 5 */
     unsigned      object_required:1;   /* RFC 9101 section 10.5 */

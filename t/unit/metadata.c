@@ -239,7 +239,6 @@ test_features(void)
         "\"id_token_signing_alg_values_supported\":\"RS256\"",
         "\"id_token_signing_alg_values_supported\":{}",
         "\"token_endpoint_auth_methods_supported\":\"none\"",
-        "\"code_challenge_methods_supported\":1",
         "\"authorization_response_iss_parameter_supported\":\"true\"",
         "\"authorization_response_iss_parameter_supported\":1",
         "\"require_pushed_authorization_requests\":1",
@@ -256,28 +255,25 @@ test_features(void)
     is_rc(parse("{" DOC "}", &m), OIDC_OK, "DI-4: nothing said");
     is_int(m.id_token_algs, 0, "DI-4: no algorithms");
     is_int(m.token_auth, BASIC, "DI-4: basic");
-    ok(!m.pkce_s256 && !m.iss_parameter, "DI-4: neither S256 nor iss");
+    ok(!m.iss_parameter, "DI-4: no iss");
 
     is_rc(parse("{" DOC ",\"id_token_signing_alg_values_supported\":"
                 "[\"none\",\"RS256\",\"ES256\",\"XX\",1,\"rs512\"],"
                 "\"token_endpoint_auth_methods_supported\":"
                 "[\"client_secret_post\",\"none\"],"
-                "\"code_challenge_methods_supported\":[\"plain\",\"S256\"],"
                 "\"authorization_response_iss_parameter_supported\":true}",
                 &m),
           OIDC_OK, "DI-4: all said");
     is_int(m.id_token_algs, OIDC_RS256|OIDC_ES256,
            "V06 ID-5: the algorithms that we know");
     is_int(m.token_auth, POST|NONE, "DI-4: post and none");
-    ok(m.pkce_s256 && m.iss_parameter, "DI-4 F13: S256 and iss");
+    ok(m.iss_parameter, "DI-4 F13: iss");
 
-    is_rc(parse("{" DOC ",\"code_challenge_methods_supported\":[\"plain\"],"
-                "\"token_endpoint_auth_methods_supported\":[],"
+    is_rc(parse("{" DOC ",\"token_endpoint_auth_methods_supported\":[],"
                 "\"authorization_response_iss_parameter_supported\":false}",
                 &m),
           OIDC_OK, "DI-4: said to be without");
-    ok(!m.pkce_s256 && !m.iss_parameter && m.token_auth == 0,
-       "DI-4: neither S256 nor iss nor basic");
+    ok(!m.iss_parameter && m.token_auth == 0, "DI-4: neither iss nor basic");
 
     for (i = 0; bad[i] != NULL; i++) {
         snprintf(text, sizeof(text), "{" DOC ",%s}", bad[i]);
