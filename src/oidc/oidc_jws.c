@@ -417,17 +417,22 @@ oidc_jws_check_key(const oidc_jws_alg_t *alg, EVP_PKEY *pkey,
 
     rc = ctx != NULL
          && EVP_DigestVerifyInit(ctx, &pctx, md, NULL, pkey) == 1
-         && (alg->sig != OIDC_SIG_PSS
-             || (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1
-                 && EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, md) == 1
-                 && EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx,
-                                                     RSA_PSS_SALTLEN_DIGEST)
-                    == 1))
+         && (alg->sig != OIDC_SIG_PSS || oidc_jws_pss(pctx, md))
          && EVP_DigestVerify(ctx, sig, len, input->data, input->len) == 1;
 
     EVP_MD_CTX_free(ctx);
 
     return rc;
+}
+
+
+int
+oidc_jws_pss(EVP_PKEY_CTX *ctx, const EVP_MD *md)
+{
+    return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1
+           && EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, md) == 1
+           && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST)
+              == 1;
 }
 
 

@@ -41,5 +41,9 @@ typedef struct {
 
 const oidc_jws_alg_t *oidc_jws_row(unsigned alg);
 
+/* the padding of RSASSA-PSS (RFC 7518 section 3.5); 1 or 0 */
+
+int oidc_jws_pss(EVP_PKEY_CTX *ctx, const EVP_MD *md);
+
 
 #endif /* _OIDC_JWS_INT_H_INCLUDED_ */

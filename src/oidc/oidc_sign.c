@@ -17,7 +17,6 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rsa.h>
 
 #include "oidc_b64.h"
 #include "oidc_json.h"
@@ -187,12 +186,7 @@ oidc_sign_key(const oidc_jws_alg_t *alg, EVP_PKEY *pkey,
 
     rc = ctx != NULL
          && EVP_DigestSignInit(ctx, &pctx, md, NULL, pkey) == 1
-         && (alg->sig != OIDC_SIG_PSS
-             || (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1
-                 && EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, md) == 1
-                 && EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx,
-                                                     RSA_PSS_SALTLEN_DIGEST)
-                    == 1))
+         && (alg->sig != OIDC_SIG_PSS || oidc_jws_pss(pctx, md))
          && EVP_DigestSign(ctx, out, &len, input->data, input->len) == 1;
 
     EVP_MD_CTX_free(ctx);
