@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "oidc_access.h"
-#include "oidc_b64.h"
 #include "oidc_json.h"
 #include "oidc_seal.h"
 
@@ -171,16 +170,7 @@ oidc_access_binding(const oidc_access_t *access, const oidc_str_t *jkt,
 oidc_rc_t
 oidc_cert_thumbprint(const oidc_str_t *der, u_char out[43])
 {
-    u_char     digest[32];
-    oidc_rc_t  rc;
-
-    rc = oidc_sha256(der->data, der->len, digest);
-
-    if (rc == OIDC_OK) {
-        (void) oidc_b64url_encode_buf(out, digest, sizeof(digest));
-    }
-
-    return rc;
+    return oidc_sha256_b64url(der->data, der->len, out);
 }
 
 

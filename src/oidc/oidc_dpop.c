@@ -309,16 +309,14 @@ oidc_dpop_char(const u_char **p, const u_char *end)
 static oidc_rc_t
 oidc_dpop_ath(const json_t *claims, const oidc_str_t *token)
 {
-    u_char      digest[32], hash[43];
+    u_char      hash[43];
     oidc_rc_t   rc;
     oidc_str_t  ath, expected;
 
-    rc = oidc_sha256(token->data, token->len, digest);
+    rc = oidc_sha256_b64url(token->data, token->len, hash);
     if (rc != OIDC_OK) {
         return rc;
     }
-
-    (void) oidc_b64url_encode_buf(hash, digest, sizeof(digest));
 
     expected.data = hash;
     expected.len = sizeof(hash);

@@ -359,16 +359,7 @@ oidc_login_verifier(const oidc_login_t *login, u_char out[43])
 oidc_rc_t
 oidc_pkce_challenge(const oidc_str_t *verifier, u_char out[43])
 {
-    u_char     hash[32];
-    oidc_rc_t  rc;
-
-    rc = oidc_sha256(verifier->data, verifier->len, hash);
-
-    if (rc == OIDC_OK) {
-        (void) oidc_b64url_encode_buf(out, hash, sizeof(hash));
-    }
-
-    return rc;
+    return oidc_sha256_b64url(verifier->data, verifier->len, out);
 }
 
 
@@ -428,7 +419,7 @@ oidc_login_aad(oidc_pool_t *pool, const oidc_str_t *time,
 static oidc_rc_t
 oidc_login_secret(const oidc_login_t *login, const char *label, u_char out[43])
 {
-    u_char     hash[32], text[sizeof(login->seed) + 32];
+    u_char     text[sizeof(login->seed) + 32];
     size_t     len;
     oidc_rc_t  rc;
 
@@ -439,13 +430,8 @@ oidc_login_secret(const oidc_login_t *login, const char *label, u_char out[43])
     memcpy(text, login->seed, sizeof(login->seed));
     memcpy(text + sizeof(login->seed), label, len);
 
-    rc = oidc_sha256(text, sizeof(login->seed) + len, hash);
+    rc = oidc_sha256_b64url(text, sizeof(login->seed) + len, out);
 
-    if (rc == OIDC_OK) {
-        (void) oidc_b64url_encode_buf(out, hash, sizeof(hash));
-    }
-
-    oidc_wipe(hash, sizeof(hash));
     oidc_wipe(text, sizeof(text));
 
     return rc;

@@ -24,6 +24,7 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include "oidc_b64.h"
 #include "oidc_seal.h"
 
 
@@ -109,6 +110,24 @@ oidc_sha256(const void *data, size_t len, u_char out[32])
 {
     return oidc_digest(oidc_crypto.sha256, data, len, out)
            ? OIDC_OK : OIDC_CRYPTO;
+}
+
+
+oidc_rc_t
+oidc_sha256_b64url(const void *data, size_t len, u_char out[43])
+{
+    u_char     hash[32];
+    oidc_rc_t  rc;
+
+    rc = oidc_sha256(data, len, hash);
+
+    if (rc == OIDC_OK) {
+        (void) oidc_b64url_encode_buf(out, hash, sizeof(hash));
+    }
+
+    oidc_wipe(hash, sizeof(hash));
+
+    return rc;
 }
 
 

@@ -56,6 +56,10 @@ int oidc_random(u_char *buf, size_t len);
 
 oidc_rc_t oidc_sha256(const void *data, size_t len, u_char out[32]);
 
+/* in base64url, as a PKCE challenge and "ath" are */
+
+oidc_rc_t oidc_sha256_b64url(const void *data, size_t len, u_char out[43]);
+
 /* HKDF-SHA256 (RFC 5869) of a secret of any length >= 16 bytes, by label */
 
 oidc_rc_t oidc_derive(const oidc_str_t *secret, const char *label,
