@@ -244,6 +244,10 @@ is(logout(token(sid => 'x', claims => { jti => 'same' }))->status(), 200,
 	'L09: a jti');
 is(logout(token(sid => 'y', claims => { jti => 'same' }))->status(), 400,
 	'L09: in another token');
+$b = user('one');
+is(logout(token(sid => sid($b), claims => { jti => 'same' }))->status(), 400,
+	'L09: in one that names a session');
+is($b->api('/one/x')->status(), 200, 'L09: which stays');
 is(logout(token(sid => 'y', idp => 'two', claims => { jti => 'same' }),
 	'two')->status(), 200, 'L09: of another provider');
 is(logout(token(sid => 'x', claims => { jti => "\x{1}\x{20ac}\"' " x 20 }))

@@ -115,6 +115,28 @@ ok($two->wait_for(sub { alive($two, $dave) eq '0' }, $LEASE),
 is(post($one, 'a', $again), 400, 'L09: ... once');
 $idp->set(user => undef);
 
+# The store is away while sessions are looked for: the provider is told so, no
+# session ends, and the same token is as good as it was.
+
+for my $by (qw/ sid sub /) {
+	my $user = user($one, 'a');
+	my $held = token($by => $user->{$by});
+
+	$first->forget();
+	$first->reply('ZRANGE', { hang => 1 });
+	is(post($one, 'a', $held), 503, "L10: $by: no word from Redis: 503");
+	cmp_ok($first->count('ZRANGE'), '>=', 1, "L10: $by: which was asked");
+	$first->reply('ZRANGE', undef);
+	is(alive($_, $user), '1', "L10: $by: the session goes on")
+		for $one, $two;
+	is(post($one, 'a', $held), 200,
+		"L09: $by: the same token, tried again: 200");
+	ok($two->wait_for(sub { alive($two, $user) eq '0' }, $LEASE),
+		"L09: $by: and the session is gone at the other");
+	is(alive($one, $user), '0', "L09: $by: and here");
+	is(post($one, 'a', $held), 400, "L09: $by: after which it is spent");
+}
+
 # S13: where a token was seen is known to both.
 is(post($two, 'a', $token), 400, 'L09: a token is good once at both');
 is(alive($two, user($one, 'a')), '1', 'L10: who logs in anew is in');
