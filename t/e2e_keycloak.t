@@ -35,8 +35,9 @@ for my $why (Test::OIDC::Keycloak::missing(), Test::OIDC::Chromium::missing(),
 	$t->skip_all($why);
 }
 
-$t->plan(90);
+$t->plan(95);
 
+my ($MANY, $LIFE) = (500, 5);	# requests at once, and after so many seconds
 my $gateway = 'http://localhost:' . $t->port(0);
 my $second = 'http://localhost:' . $t->port(1);
 my ($keycloak_port, $backend_port) = ($t->free_port(), $t->free_port());
@@ -53,7 +54,8 @@ $t->write_file('local/userinfo.conf', userinfo_conf());
 my $backend = start_backend();
 $t->run();
 
-my $redis = $t->redis_proxy($t->redis());	# before the browser: it forks
+my $redis = $t->redis_proxy($t->redis());	# before the browser: they fork
+my $echo = $t->backend()->address();
 my $browser = Test::OIDC::Chromium->start();
 my $page;
 
@@ -191,9 +193,7 @@ like(get($sessions)->{content}, qr/{"store":"sessions","sessions":1}/,
 
 my $bobs_id = $kc->admin('GET', '/users?username=bob')->[0]{id};
 
-$kc->admin('POST', "/users/$bobs_id/logout", {});
-
-ok($t->wait_for(sub { $bob->fetch('/api/me')->[0] == 401 }, 1),
+cmp_ok(signed_out(sub { $bob->fetch('/api/me')->[0] == 401 }), '<=', 1,
 	'L07 L10: signed out by an administrator, within a second');
 ok($t->wait_log(qr/back-channel logout by si[db] ended 1 sessions/),
 	'O04: the log says so');
@@ -404,10 +404,45 @@ ok($t->wait_for(sub {
 	return $good == 20 && $asked <= 3;
 }, 20), 'S03: which soon asks Redis no more');
 
+# S11: many at both, of a session whose access token is over: none of them can go
+# on with it, and its refresh token is good for one of them.
+
+$client = $kc->client('two');
+$client->{attributes}{'access.token.lifespan'} = $LIFE;
+$kc->update_client($client);
+
+my $henry = $browser->tab('henry');
+
+$henry->goto("$nodes[0]/");
+is(log_in($henry, 'alice')->{status}, 200, 'S11: a login');
+
+my $end = time() + $LIFE + 0.1;
+my ($his) = map { $_->{value} } grep { $_->{name} eq 'TWO' }
+	@{ $henry->cookies("$nodes[0]/") };
+my %before = map { $_ => scalar @{ $kc->events($_) } }
+	qw/ REFRESH_TOKEN REFRESH_TOKEN_ERROR /;
+
+$t->secret($his);
+$t->sleep_until($end);
+
+my @answers = Test::OIDC::Browser->new(base => $nodes[0], timeout => 60)
+	->parallel_get(sub { "$nodes[ $_[0] % 2 ]/" }, n => $MANY,
+		concurrency => $MANY, headers => { Cookie => "TWO=$his" });
+my %token = map { ($_->passed('X-Token') // '') => 1 } @answers;
+
+is(Test::OIDC::Response::statuses(@answers), "$MANY x 200",
+	"S11: $MANY requests at once, at two gateways, all pass");
+is(scalar keys %token, 1, 'S11: with one new access token');
+is(@{ $kc->events('REFRESH_TOKEN') } - $before{REFRESH_TOKEN}, 1,
+	'S11 TK-13: of which one has refreshed');
+is(@{ $kc->events('REFRESH_TOKEN_ERROR') }
+	- $before{REFRESH_TOKEN_ERROR}, 0,
+	'TK-13: and no refresh token was sent twice');
+$t->secret(keys %token);
+
 my $mark = $t->log_mark();
 
-$kc->admin('POST', "/users/$bobs_id/logout", {});
-ok($t->wait_for(sub { !grep { at($_) != 401 } @nodes }, 1),
+cmp_ok(signed_out(sub { !grep { at($_) != 401 } @nodes }), '<=', 1,
 	'S13 L07 L10: signed out by an administrator: at both within a second');
 ok($t->wait_log(qr/back-channel logout by si[db] ended 1 sessions/, 5, $mark),
 	'O04: the one that was told says so');
@@ -532,14 +567,30 @@ oidc_provider two {
 	backchannel_logout_uri /backchannel-logout;
 }
 server {
-	listen 127.0.0.1:%%PORT_2%%;
+	listen 127.0.0.1:%%PORT_2%% backlog=1024;
 	oidc_base_url $nodes[0];
 	location / {
 		auth_oidc two;
-		proxy_pass http://127.0.0.1:$backend_port;
+		proxy_set_header X-Token \$oidc_access_token;
+		proxy_pass http://$echo;
 	}
 }
 EOF
+}
+
+
+# The seconds from an administrator's call that signs bob out until it is so.
+sub signed_out {
+	my ($over) = @_;
+
+	$kc->admin_login();
+
+	my $start = time();
+
+	$kc->admin('POST', "/users/$bobs_id/logout", {});
+	$t->wait_for($over, 30) or return 999;
+
+	return time() - $start;
 }
 
 

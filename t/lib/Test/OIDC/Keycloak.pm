@@ -10,6 +10,7 @@ package Test::OIDC::Keycloak;
 #	my $client = $kc->client('gateway');     # as the admin API has it
 #	$kc->update_client($client);
 #	$kc->events('LOGIN');                    # newest first
+#	$kc->admin_login();        # for the next call, where its time is taken
 #	$kc->grant(grant_type => 'client_credentials', ...);  # a token request
 #
 # What the admin API refuses dies with its answer.
@@ -155,24 +156,35 @@ sub keys {
 ###############################################################################
 # As its administrator.
 
-# admin($method, $path, $data): the realm's admin API.
-sub admin {
-	my ($self, $method, $path, $data) = @_;
+# admin_login(): the token of the next admin(), which then is one call.
+sub admin_login {
+	my ($self) = @_;
 
-	my $token = $self->{http}->post_form(
+	my $res = $self->{http}->post_form(
 		$self->url() . '/realms/master/protocol/openid-connect/token',
 		{ grant_type => 'password', client_id => 'admin-cli',
 			username => 'admin', password => 'admin' });
 
-	die "admin login: $token->{status} $token->{content}"
-		unless $token->{success};
+	die "admin login: $res->{status} $res->{content}"
+		unless $res->{success};
+
+	$self->{token} = decode_json($res->{content})->{access_token};
+
+	return $self;
+}
+
+
+# admin($method, $path, $data): the realm's admin API.
+sub admin {
+	my ($self, $method, $path, $data) = @_;
+
+	my $token = delete $self->{token}
+		// $self->admin_login() && delete $self->{token};
 
 	my $res = $self->{http}->request($method,
 		$self->url() . "/admin/realms/demo$path", {
 			headers => {
-				'Authorization' => 'Bearer '
-					. decode_json($token->{content})
-						->{access_token},
+				'Authorization' => "Bearer $token",
 				'Content-Type' => 'application/json' },
 			defined $data ? (content => encode_json($data)) : () });
 
