@@ -42,9 +42,9 @@ $idp->set(token => { expires_in => 6, refresh_token => undef });
 $idp->set(token => { expires_in => 6 });
 $user{denied} = user('idp');
 $user{$_} = user($_) for qw/ never required post absolute idp /;
-
-my $start = time();
-my $used = $idp->issued()->{refresh_tokens}[-1];
+$user{$_} = user('post') for qw/ buffered unbuffered /;
+my $start = early(sub { $user{leeway} = user('leeway') });
+my $used = $user{idp}{refresh_token};
 my %before = map { $_ => token($user{$_}) } keys %user;
 is($idp->count('refresh'), 0, 'S10: nothing is refreshed before its time');
 
@@ -86,6 +86,7 @@ is(token($user{fresh}), $before{fresh}, 'S10: a fresh one stays');
 is(token($user{never}), $before{never}, 'S10: refresh off');
 is(token($user{unsaid}), $before{unsaid}, 'S10: an end that nobody knows');
 is(token($user{bare}), $before{bare}, 'S10: without a refresh token');
+is(token($user{leeway}), $before{leeway}, 'S10: refresh_leeway: not yet');
 is($idp->count('refresh'), 2, 'S10: none of these asked');
 
 isnt(token($user{lifetime}), $before{lifetime},
@@ -105,6 +106,13 @@ like($t->wait_log(qr/ refused: requirement_401 /, 5, $mark) // '',
 get('required');
 my $second = $idp->issued()->{refresh_tokens}[-1];
 isnt($second, $used, 'TK-13: rotated');
+
+# By refresh_leeway, later than after half of a life.
+at(5.2);
+my $count = $idp->count('refresh');
+isnt(token($user{leeway}), $before{leeway},
+	'S10: refresh_leeway: a second before the end');
+is($idp->count('refresh'), $count + 1, 'S10: refreshed');
 
 # No ID token in the answer: what the last one said stays.
 my $id = sent(get('odd'), 'X-Id-Token');
@@ -132,6 +140,23 @@ is($r->status(), 200, 'B08: a POST at the moment of a refresh');
 is($idp->count('refresh'), 1, 'B08: is what refreshes');
 is(length($r->json()->{body} // ''), length $body,
 	'B08: its body arrives whole');
+
+# An upload that begins before the refresh, goes on in it and ends after it.
+for (
+	[ buffered => '/post/' ],
+	[ unbuffered => '/post/unbuffered/' ],
+) {
+	my ($what, $path) = @$_;
+
+	$body = join '', map { "line $_ of an upload\n" } 1 .. 4000;
+	$r = upload($user{$what}, $path, $body);
+	is($r->status(), 200, "B08: an upload over a refresh, $what: goes on");
+	is($idp->count('refresh'), 1, "B08: $what: it has refreshed");
+	ok(($r->json()->{body} // '') eq $body,
+		"B08: $what: the backend has all of it");
+	isnt(sent($r, 'X-Token'), $before{$what},
+		"B08: $what: and the new token");
+}
 
 ###############################################################################
 # Over, and nothing to refresh with.
@@ -180,6 +205,7 @@ sub conf {
 	for ([ idp => '' ], [ never => 'refresh off;' ],
 		[ required => 'refresh required;' ],
 		[ lifetime => 'access_token_lifetime 4s;' ],
+		[ leeway => 'refresh_leeway 1s;' ],
 		[ absolute => 'session_lifetime 12s; refresh_leeway 2s;' ],
 		[ post => '' ])
 	{
@@ -199,6 +225,10 @@ EOF
             proxy_pass http://%%BACKEND%%;
             location /$name/denied/ {
                 auth_oidc_require \$oidc_claim_nothing error=401;
+                proxy_pass http://%%BACKEND%%;
+            }
+            location /$name/unbuffered/ {
+                proxy_request_buffering off;
                 proxy_pass http://%%BACKEND%%;
             }
             location /$name/verify/ {
@@ -237,8 +267,54 @@ sub user {
 
 	die "no login at $name: ", $r->status(), "\n" if $r->status() != 200;
 	$b->{path} = "/$name/";
+	$b->{refresh_token} = $idp->issued()->{refresh_tokens}[-1];
 
 	return $b;
+}
+
+
+# The time of a login that was early in a second: nginx counts whole ones.
+sub early {
+	my ($login) = @_;
+
+	for (1 .. 10) {
+		my $second = int(time()) + 1;
+
+		$t->sleep_until($second + 0.01);
+		$login->();
+
+		return $second if time() < $second + 0.5;
+	}
+
+	die "no login within half a second\n";
+}
+
+
+# A POST whose body comes in four parts: with the header, while the provider is
+# asked, and two when it has answered, each when the one before has been taken.
+sub upload {
+	my ($b, $path, $body) = @_;
+
+	my $url = $b->url($path);
+	my $bytes = $b->request_bytes('POST', $url, body => $body,
+		headers => { Connection => 'close' });
+	my @parts = unpack '(a' . int(length($bytes) / 4 + 1) . ')*', $bytes;
+	my $socket = $b->connect($url);
+	my ($old, $got) = ($before{ $path =~ /un/ ? 'unbuffered' : 'buffered' });
+
+	$socket->blocking(1);
+	$socket->autoflush(1);
+	$idp->forget();
+	$idp->once(refresh => { delay => 300 });
+	print $socket shift @parts;
+	$idp->wait_count(refresh => 1, 5);
+	print $socket shift @parts;
+	$t->wait_for(sub { token($b) ne $old }, 5);
+	print $socket $_ for @parts;
+
+	{ local $/; $got = <$socket>; }
+
+	return Test::OIDC::Response::parse(\$got, 'POST', 1);
 }
 
 
