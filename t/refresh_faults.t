@@ -14,6 +14,7 @@ use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
+use Test::OIDC::Keys qw/ jws random_hex /;
 
 ###############################################################################
 
@@ -65,7 +66,8 @@ $idp->set(token => { expires_in => 10 });
 
 my @within = map { user($_->[3] // 'idp') } @faults;
 my @over = map { user($_->[3] // 'idp') } @faults;
-my %user = map { $_ => user('idp') } qw/ post redirect abort http2 logout /;
+my %user = map { $_ => user('idp') } qw/ post redirect abort http2 logout
+	bcl admin /;
 $user{killed} = user('hasty');
 $user{keep} = user('keep');
 $user{'keep over'} = user('keep');
@@ -123,6 +125,29 @@ is($other->get('/idp/logout', site => 'same-origin')->status(), 302,
 like($b->answer($socket), qr{^HTTP/1.1 302 },
 	'S10: wins: nobody is let through');
 is($b->get('/idp/')->status(), 302, 'S10: the session stays gone');
+
+# So does one by the provider, and by an administrator.
+for (
+	[ bcl => 'a back-channel logout', sub { back_channel_logout($_[0]) } ],
+	[ admin => 'an administrator', sub { $t->browser()->request('DELETE',
+		"/admin?id=$_[0]{id}", mode => 'plain')->body() } ],
+) {
+	my ($who, $what, $end) = @$_;
+
+	$n = $idp->count('refresh');
+	$b = $user{$who};
+	$idp->once(refresh => { delay => 400 });
+	$socket = $b->begin($b->{path});
+	ok($idp->wait_count(refresh => $n + 1, 5),
+		"S10: $what, during a refresh");
+	is($end->($b), $who eq 'bcl' ? 200 : qq({"ended":1}\n),
+		"S10: $what: ends the session");
+	like($b->answer($socket), qr{^HTTP/1.1 302 },
+		"S10: $what: wins: nobody is let through");
+	is($b->get('/idp/')->status(), 302,
+		"S10: $what: the session stays gone");
+	is($idp->count('refresh'), $n + 1, "S10: $what: asked once");
+}
 
 ###############################################################################
 # refresh_error keep.
@@ -238,6 +263,24 @@ sub fault {
 }
 
 
+# A logout token with the session's sid; the status of the answer.
+sub back_channel_logout {
+	my ($b) = @_;
+
+	my $now = int time();
+	my $token = jws(alg => 'RS256', key => $idp->private_key('RS256'),
+		kid => $idp->kid('RS256'), header => { typ => 'logout+jwt' },
+		payload => { iss => $idp->issuer(), aud => $idp->client_id(),
+			iat => $now, exp => $now + 120, jti => random_hex(16),
+			sid => $b->{sid}, events => {
+			'http://schemas.openid.net/event/backchannel-logout'
+				=> {} } });
+
+	return $t->browser()->post('/idp/bcl', { logout_token => $token })
+		->status();
+}
+
+
 sub error {
 	my ($status, $error) = @_;
 
@@ -252,17 +295,23 @@ sub conf {
 	my ($on, $http2) = !$t->has('http_v2') ? ('', '')
 		: $new ? ('http2 on;', '') : ('', 'http2');
 
+	chmod 0600, $t->write_file('cookie.key', random_hex(32));
+
 	return <<"EOF";
 %%GLOBALS%%
 http {
     %%HTTP%%
     $on
+    oidc_cookie_key %%TESTDIR%%/cookie.key;
     proxy_set_header X-Token \$oidc_access_token;
+    proxy_set_header X-Sid \$oidc_sid;
+    proxy_set_header X-Id \$oidc_session_id;
     oidc_provider idp {
         %%PROVIDER%%
         cookie_name idp;
         redirect_uri /idp/callback;
         logout_uri /idp/logout;
+        backchannel_logout_uri /idp/bcl;
     }
     oidc_provider hasty {
         %%PROVIDER%%
@@ -294,6 +343,11 @@ http {
             unauth_action redirect;
             proxy_pass http://%%BACKEND%%;
         }
+        location = /admin {
+            oidc_sessions;
+            allow 127.0.0.1;
+            deny all;
+        }
         location /hasty/ {
             auth_oidc hasty;
             proxy_pass http://%%BACKEND%%;
@@ -321,6 +375,8 @@ sub user {
 	die "no login at $name: ", $r->status(), "\n" if $r->status() != 200;
 	$b->{path} = "/$name/";
 	$b->{token} = sent($r);
+	$b->{sid} = $r->passed('X-Sid');
+	$b->{id} = $r->passed('X-Id');
 
 	return $b;
 }
