@@ -9,6 +9,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -33,9 +34,21 @@ http {
         1       boss;
         default user;
     }
+    map $is_admin $may {
+        volatile;
+        1       yes;
+        default "";
+    }
 
     oidc_provider idp {
         %%PROVIDER%%
+    }
+    oidc_provider info {
+        %%PROVIDER%%
+        cookie_name INFO;
+        redirect_uri /info_callback;
+        userinfo on;
+        userinfo_interval 2s;
     }
 
     server {
@@ -53,6 +66,23 @@ http {
         location /admin/ {
             auth_oidc_require $is_admin;
             proxy_pass http://%%BACKEND%%;
+        }
+        location /mapped/ {
+            auth_oidc_require $may;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /info/ {
+            auth_oidc info;
+            proxy_pass http://%%BACKEND%%;
+
+            location /info/admin/ {
+                auth_oidc_require $is_admin;
+                proxy_pass http://%%BACKEND%%;
+            }
+            location /info/mapped/ {
+                auth_oidc_require $may;
+                proxy_pass http://%%BACKEND%%;
+            }
         }
         location /both/ {
             auth_oidc_require $is_admin $in_group;
@@ -115,7 +145,7 @@ my $user = person(sub => 'bob', realm_access => { roles => ['admins'] },
 	groups => 'staff', nickname => '["admin"]', email_verified => \0,
 	address => 'admin');
 
-$t->plan(37);
+$t->plan(61);
 
 ###############################################################################
 
@@ -179,6 +209,57 @@ my $post = $user->post('/admin/', 'a=b');
 is($post->status(), 403, 'B02: a POST is refused alike');
 
 ###############################################################################
+# A role that is taken away is gone with the next refresh, or the next userinfo,
+# which come after 2 s here; the session stays.
+
+my $idp = $t->idp();
+my %role = (realm_access => { roles => [qw/ x admin /] });
+my @taken = (
+	[ 'elsewhere', { realm_access => { roles => ['x'] },
+		resource_access => { gateway => { roles => ['admin'] } },
+		roles => ['admin'] } ],
+	[ 'without the claim', { realm_access => undef,
+		roles => ['admin'] } ],
+	[ 'still there', \%role ],
+);
+
+$idp->set(token => { expires_in => 4 }, id_token => { claims => \%role });
+my @refreshed = map { logged_in('/') } @taken;
+$idp->set(token => { expires_in => 300 }, id_token => { claims => {} },
+	userinfo => { claims => \%role });
+my @informed = map { logged_in('/info/') } @taken;
+my $start = time();
+
+for ([ 'a refresh', '/', @refreshed ], [ 'userinfo', '/info/', @informed ]) {
+	my ($what, $path, @who) = @$_;
+
+	is(statuses($_, $path), '200 200 200', "B02: $what: before it")
+		for @who;
+}
+
+$t->sleep_until($start + 2.1);
+
+for my $i (0 .. $#taken) {
+	my ($where, $claims) = @{ $taken[$i] };
+	my $may = $where =~ /still/ ? '200 200 200' : '403 403 200';
+
+	$idp->set(id_token => { claims => $claims });
+	$idp->forget();
+	is(statuses($refreshed[$i], '/'), $may,
+		"B02: after a refresh, the role $where: admin, mapped, any");
+	is($idp->count('refresh'), 1, 'S10: there was one');
+	is(statuses($refreshed[$i], '/'), $may, 'B02: and so it stays');
+
+	$idp->set(id_token => { claims => {} }, userinfo =>
+		{ claims => $claims });
+	$idp->forget();
+	is(statuses($informed[$i], '/info/'), $may,
+		"B02: after userinfo, the role $where: admin, mapped, any");
+	is($idp->count('userinfo'), 1, 'UI-10: asked once');
+	is($idp->count('refresh'), 0, 'UI-10: without a refresh');
+}
+
+###############################################################################
 
 sub person {
 	my %claims = @_;
@@ -190,6 +271,27 @@ sub person {
 	$t->idp()->reset();
 
 	return $b;
+}
+
+
+sub logged_in {
+	my ($path) = @_;
+
+	my $b = $t->browser();
+	my $r = $b->login($path);
+
+	die "no login at $path: ", $r->status(), "\n" if $r->status() != 200;
+
+	return $b;
+}
+
+
+# what is for admins, by membership and by the map, and what is for all
+sub statuses {
+	my ($b, $path) = @_;
+
+	return join ' ', map { $b->get("$path$_")->status() }
+		'admin/', 'mapped/', '';
 }
 
 
