@@ -43,6 +43,21 @@ http {
         claims '{"id_token":{"amr":{"essential":true}},"userinfo":{}}';
     }
 
+    oidc_provider quiet {
+        %%PROVIDER%%
+        login_uri       /quiet/login;
+        redirect_uri    /quiet/callback;
+        cookie_name     QUIET;
+        auth_args_from_query prompt ui_locales;
+    }
+    oidc_provider asks {
+        %%PROVIDER%%
+        redirect_uri    /asks/callback;
+        cookie_name     ASKS;
+        max_age         90;
+        prompt          consent login;
+    }
+
     server {
         listen 127.0.0.1:%%PORT_0%%;
         auth_oidc idp;
@@ -101,6 +116,24 @@ http {
             prompt none;
             proxy_pass http://%%BACKEND%%;
         }
+        location /quiet/ {
+            auth_oidc quiet;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /quiet/verify/ {
+            auth_oidc quiet;
+            auth_oidc_mode verify;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /asks/ {
+            auth_oidc asks;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /here/ {
+            ui_locales cy en;
+            claims '{"userinfo":{"email":null}}';
+            proxy_pass http://%%BACKEND%%;
+        }
         location /login {
             auth_args_from_query prompt;
             proxy_pass http://%%BACKEND%%;
@@ -127,6 +160,23 @@ is($args->{acr_values}, 'eidas2 eidas3', 'F18: acr_values of the location');
 $args = asked('/fresh/x');
 
 is($args->{max_age}, '60', 'F18: max_age of the location');
+
+$args = asked('/here/x');
+
+is($args->{ui_locales}, 'cy en',
+	'F18: ui_locales of the location, before the provider\'s');
+is($args->{claims}, '{"userinfo":{"email":null}}',
+	'F18: claims of the location');
+is(asked('/x')->{claims}, undef, 'F03: of that one alone');
+
+$args = asked('/asks/x');
+
+is($args->{max_age}, '90', 'F18: max_age of the provider');
+is($args->{prompt}, 'consent login', 'F18: prompt of the provider');
+is(asked('/quiet/x?ui_locales=de-CH%20it')->{ui_locales}, 'de-CH it',
+	'F18: ui_locales by the query');
+is(asked('/x?ui_locales=de-CH')->{ui_locales}, 'de fr',
+	'LS-9: where that is allowed');
 
 like(location('/hint/?mail=ada'), qr/[&]login_hint=ada(?:&|$)/,
 	'F18: login_hint by a variable');
@@ -319,6 +369,29 @@ $answer = $b->get('/login?next=/verify/z&prompt=none');
 like($answer->location(), qr/[?&]prompt=login/,
 	'LS-9: the query does not win over extra_auth_args');
 
+# A link of the login_uri, to a page that is for nobody, too: opened by a browser
+# whose user the provider does not know, and by one whose user it knows.
+my $link = '/quiet/login?next=/quiet/verify/%3Fa=b&prompt=none';
+
+$b = $t->browser();
+$idp->forget();
+$idp->set(authorize => { error => 'login_required' });
+$answer = $b->login($link);
+is($answer->status(), 200, 'LS-13: prompt=none of a login link: back');
+is($answer->json()->{uri}, '/quiet/verify/?a=b', 'F07: at its target');
+is(sent('X-User'), undef, 'F12: as nobody');
+is($b->cookie('QUIET'), undef, 'F12: without a session');
+is($idp->count('authorize'), 1, 'LS-13: the provider was asked once');
+is($idp->last('authorize')->{args}{prompt}, 'none', 'F18: silently');
+is($b->get('/quiet/verify/')->status(), 200, 'LS-13: who goes on');
+is($idp->count('authorize'), 1, 'LS-13: is not sent away for it');
+
+$idp->set(authorize => undef);
+$answer = $t->browser()->login($link);
+is($answer->status(), 200, 'LS-13: a user whom the provider knows: back');
+is(sent('X-User'), '248289761001', 'LS-13: as that user');
+is($idp->count('authorize'), 2, 'LS-13: at one request, too');
+
 ###############################################################################
 # Begun by somebody else.
 
@@ -329,8 +402,10 @@ $answer = $t->browser()->login("/login?iss=$issuer&target_link_uri=$here"
 	. '&scope=admin&login_hint=eve');
 is($answer->status(), 200, 'F20: a login that the provider has begun');
 is($answer->json()->{uri}, '/page?a=b', 'F20: ends at its target');
-unlike(join(' ', map { $_->{uri} } $idp->requests('authorize')),
-	qr/scope=\w*admin|login_hint=eve/, 'F20: nothing else is taken over');
+$args = $idp->last('authorize')->{args};
+delete @{$args}{qw/ state nonce code_challenge /};	# any letters
+is($args->{client_id}, 'gateway', 'F20: of what the provider was asked');
+unlike(join(' ', %$args), qr/admin|eve/, 'F20: nothing else is taken over');
 
 for (
 	[ 'iss=https%3A%2F%2Fevil.example', 'another issuer' ],
