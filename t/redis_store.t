@@ -10,7 +10,7 @@ use warnings;
 use strict;
 
 use Test::More;
-use Time::HiRes qw/ sleep /;
+use Time::HiRes qw/ sleep time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -66,6 +66,20 @@ http {
         redirect_uri /asked/callback;
         session_timeout 2s;
     }
+    oidc_provider touched {
+        %%PROVIDER%%
+        session_store copied;
+        cookie_name touched;
+        redirect_uri /touched/callback;
+        session_timeout 16s;
+    }
+    oidc_provider touched_there {
+        %%PROVIDER%%
+        session_store asked;
+        cookie_name touched_there;
+        redirect_uri /touched_there/callback;
+        session_timeout 16s;
+    }
     server {
         listen 127.0.0.1:%%PORT_0%%;
         proxy_set_header X-User \$oidc_claim_sub;
@@ -77,6 +91,14 @@ http {
         }
         location /asked/ {
             auth_oidc asked;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /touched/ {
+            auth_oidc touched;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /touched_there/ {
+            auth_oidc touched_there;
             proxy_pass http://%%BACKEND%%;
         }
         location /verify/ {
@@ -180,6 +202,55 @@ sleep 0.2 while $c->get('/asked/')->status() == 200 && time() < $over;
 
 is($c->get('/asked/')->status(), 200, 'S05: lives while it is used');
 ok(soon(sub { sessions('asked') == 0 }), 'S05: and ends when it is not');
+
+# At most once in a 16th of session_timeout, whichever worker serves it.
+
+for my $path (qw{ /touched/ /touched_there/ }) {
+	is($c->login($path)->status(), 200, 'SE-4: a session of 16 s');
+
+	my ($start, $calls, $served) = (time(), calls('pexpire'), 0);
+
+	$served += $c->get($path)->status() == 200
+		while time() - $start < 3.5;
+
+	my $touched = calls('pexpire') - $calls;
+
+	cmp_ok($served, '>', 100, "SE-4: $path: used all the time for 3.5 s");
+	cmp_ok($touched, '<=', 4, "SE-4: $path: touched once a second");
+	cmp_ok($touched, '>=', 2, "SE-4: $path: so it is");
+	note("$served requests, $touched touches");
+}
+
+# The indexes are emptied with the session, however it ends: nobody else logs in
+# as the person whose indexes these are.
+
+my $idp = $t->idp();
+
+$idp->set(user => 'bob', token => { expires_in => 4 });
+
+my @mine = map { my %before = map { $_ => 1 } $redis->keys();
+	my $user = $t->browser();
+	$user->login('/');
+	{ user => $user, new => [ grep { /:i:/ && !$before{$_} }
+		$redis->keys() ] } } 1 .. 2;
+
+my $from = time();
+
+is(scalar @{ $mine[0]{new} }, 2, 'S13: indexes of a sub and a sid');
+is(scalar @{ $mine[1]{new} }, 1, 'S13: of the same sub and another sid');
+is(cards(), '1 1 2', 'S13: a session in each, two of that sub');
+
+is($mine[0]{user}->get('/logout', site => 'same-origin')->status(), 302,
+	'S13: a logout');
+ok(soon(sub { cards() eq '0 1 1' }), 'S13: takes its session out of them')
+	or diag(cards());
+
+$t->sleep_until($from + 4.1);
+$idp->once(refresh => { status => 400, content_type => 'application/json',
+	body => '{"error":"invalid_grant"}' });
+is($mine[1]{user}->get('/')->status(), 302, 'S10: a refresh that is refused');
+ok(soon(sub { cards() eq '0 0 0' }), 'S13: does so, too') or diag(cards());
+$idp->set(user => undef, token => undef);
 
 ###############################################################################
 # Redis away: no page for a holder of a cookie, in any mode; one for nobody.
@@ -296,10 +367,22 @@ sub asked {
 }
 
 
-sub gets {
+sub gets { return calls('get'); }
+
+
+sub calls {
+	my ($command) = @_;
+
 	my %info = $redis->info('commandstats');
 
-	return ($info{cmdstat_get} // '') =~ /calls=(\d+)/ ? $1 : 0;
+	return ($info{"cmdstat_$command"} // '') =~ /calls=(\d+)/ ? $1 : 0;
+}
+
+
+# how many sessions are in the indexes of @mine, fewest first
+sub cards {
+	return join ' ', sort map { $redis->do(ZCARD => $_) }
+		map { @{ $_->{new} } } @mine;
 }
 
 
