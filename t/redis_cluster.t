@@ -14,6 +14,7 @@ use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
+use Test::OIDC::Keys qw/ jws random_hex /;
 use Test::OIDC::Redis::Cluster;
 
 ###############################################################################
@@ -29,10 +30,13 @@ my $cluster = Test::OIDC::Redis::Cluster->new($t);
 my $seeds = join ' ', ($cluster->urls())[3, 0],
 	'redis://127.0.0.1:' . $t->free_port();
 
+chmod 0600, $t->write_file('cookie.key', random_hex(32));
+
 $t->conf(<<"EOF")->run();
 %%GLOBALS%%
 http {
     %%HTTP%%
+    oidc_cookie_key %%TESTDIR%%/cookie.key;
     oidc_session_store asked {
         type redis;
         redis $seeds;
@@ -61,6 +65,7 @@ http {
         cookie_name copied;
         redirect_uri /copied/callback;
         logout_uri /copied/logout;
+        backchannel_logout_uri /copied/backchannel;
     }
     server {
         listen 127.0.0.1:%%PORT_0%% backlog=4096;
@@ -70,15 +75,22 @@ http {
         }
         location /copied/ {
             auth_oidc copied;
+            proxy_set_header X-Sid \$oidc_sid;
+            proxy_set_header X-Id \$oidc_session_id;
             proxy_pass http://%%BACKEND%%;
+        }
+        location = /admin {
+            oidc_sessions;
         }
     }
 }
 EOF
 
+my %usual = (id_token => { alg => 'ES256', claims => { sid => 'x' x 20 } });
+
 $t->idp()->record(0);
 $t->backend()->record(0);
-$t->idp()->set(id_token => { alg => 'ES256', claims => { sid => 'x' x 20 } });
+$t->idp()->set(%usual);
 
 my ($first, $second, $third) = $cluster->masters();
 
@@ -122,6 +134,48 @@ $cluster->move_keys($slot, $to);
 is(gets(sub { $carol->get('/copied/') for 1 .. 5 }, $to), 5,
 	'S13: a key on the move is asked for each time');
 $cluster->end_move($slot, $to);
+
+###############################################################################
+# Sessions of one person on all nodes: counted, and ended by whoever may.
+
+my ($N, $SUB) = (30, '90342ad5-bob');
+
+$t->idp()->set(user => 'bob', id_token => { alg => 'ES256' });
+
+my $others = count();
+my @have = map { on_node($_) } $cluster->masters();
+my @his = map { user('/copied/') } 1 .. $N;
+
+is(count(), $others + $N, 'S13: sessions of all nodes are counted');
+is(scalar(grep { on_node(($cluster->masters())[$_]) > $have[$_] } 0 .. 2), 3,
+	'RE-9: which they are spread over');
+
+my %named = map { $_ => [ facts(shift @his) ] } qw/ id sid bcl /;
+
+is(ended("id=$named{id}[2]"), 1, 'S13: one is ended by its id');
+is(ended("sid=$named{sid}[1]&provider=copied"), 1, 'S13: one by its sid');
+is(logout(sid => $named{bcl}[1]), 200, 'L10: one by the provider, by its sid');
+
+for (sort keys %named) {
+	my $b = $named{$_}[0];
+
+	ok($t->wait_for(sub { $b->api('/copied/')->status() == 401 }, 5),
+		"S13 L10: and is over ($_)");
+}
+
+is(served(@his), $N - 3, 'S13 L10: all the others of that person go on');
+is(count(), $others + $N - 3, 'S13: and are counted');
+is(ended("sub=$SUB"), $N - 3, 'S13: these are ended by the sub');
+ok($t->wait_for(sub { served(@his) == 0 }, 5), 'S13: and are over');
+is(count(), $others, 'S13: nobody else is');
+
+@his = map { user('/copied/') } 1 .. $N;
+is(logout(sub => $SUB), 200, 'L10: all of them by the provider');
+ok($t->wait_for(sub { served(@his) == 0 }, 5), 'L10: and are over');
+is(count(), $others, 'L10: nobody else is');
+is($carol->get('/copied/')->status(), 200, 'L10: nor is another person');
+
+$t->idp()->set(user => undef, %usual);
 
 ###############################################################################
 # Many, while slots move.
@@ -204,6 +258,60 @@ is(alive(), scalar @users, 'RE-9: finds them all');
 $t->done();
 
 ###############################################################################
+
+# sessions in the store with a local copy, and on one node
+sub count {
+	return (map { $_->{sessions} } grep { $_->{store} eq 'copied' }
+		@{ $t->browser()->api('/admin')->json() })[0];
+}
+
+
+sub on_node { return scalar grep { /^copied:s:/ } $_[0]->keys(); }
+
+
+# how many were ended, or the status
+sub ended {
+	my ($args) = @_;
+
+	my $r = $t->browser()->request('DELETE', "/admin?$args",
+		mode => 'plain');
+
+	return $r->status() == 200 ? $r->json()->{ended} : $r->status();
+}
+
+
+# a browser, its sid and its session's id
+sub facts {
+	my ($b) = @_;
+
+	my $r = $b->get('/copied/');
+
+	return ($b, map { $r->passed($_) } qw/ X-Sid X-Id /);
+}
+
+
+sub served {
+	return scalar grep { $_->api('/copied/')->status() == 200 } @_;
+}
+
+
+# of a logout token with these claims, the status
+sub logout {
+	my (%claims) = @_;
+
+	my $idp = $t->idp();
+	my $now = int time();
+
+	return $t->browser()->post('/copied/backchannel', { logout_token =>
+		jws(alg => 'ES256', key => $idp->private_key('ES256'),
+		kid => $idp->kid('ES256'), header => { typ => 'logout+jwt' },
+		payload => { iss => $idp->issuer(), aud => $idp->client_id(),
+		iat => $now, exp => $now + 120, jti => random_hex(16),
+		%claims, events => {
+		'http://schemas.openid.net/event/backchannel-logout' => {} } })
+		})->status();
+}
+
 
 # how many are logged in
 sub alive {
