@@ -1,6 +1,7 @@
 // The provider of the benchmark: as fast as one process can sign.  A code is
-// the algorithm and the nonce of its ID token ("RS256.nonce"), so that nothing
-// is kept but each client's "sid"s, which /logout-tokens?client=ID names.
+// the algorithm and the nonce of its ID token, and where they are wanted its
+// "sub" and "sid" ("RS256.nonce.sub.sid"), so that nothing is kept.
+// /logout-token?client=ID&sid=SID (or sub=SUB) is a logout token of that.
 //
 //   node idp.mjs PORT
 
@@ -39,8 +40,6 @@ const documents = {
 	'/access/ES256': jwt('ES256', 'at+jwt', access_claims()),
 };
 
-const sids = {};		// by client
-
 function seconds() {
 	return Math.floor(Date.now() / 1000);
 }
@@ -64,32 +63,24 @@ function jwt(name, typ, claims) {
 }
 
 function idToken(client, code) {
-	const [alg, nonce] = code.split('.');
+	const [alg, nonce, sub = `user-${nonce.slice(0, 12)}`,
+		sid = `sid-${nonce.slice(0, 20)}`] = code.split('.');
 	const now = seconds();
-	const sid = `sid-${nonce.slice(0, 20)}`;
-
-	(sids[client] ??= []).push(sid);
 
 	return jwt(alg, 'JWT', {
-		iss: issuer, aud: client, sub: `user-${nonce.slice(0, 12)}`,
-		iat: now, exp: now + 300, nonce, at_hash, auth_time: now, sid,
+		iss: issuer, aud: client, sub, iat: now, exp: now + 300, nonce, at_hash, auth_time: now, sid,
 		name: 'Ann Example', email: 'ann@example.test', email_verified: true,
 		preferred_username: 'ann', groups: ['staff', 'readers', 'writers'],
 	});
 }
 
-// a third of them for sessions that there are, but for the first, which the
-// hot path has
-function logoutTokens(client) {
-	const known = sids[client];
-
-	return Array.from({ length: 240 }, (_, i) => jwt('RS256', 'logout+jwt', {
-		iss: issuer, aud: client, iat: seconds(), exp: seconds() + 600,
-		jti: randomUUID(),
-		sid: i % 3 ? `unknown-${i}` : known.splice(1
-			+ Math.floor(Math.random() * (known.length - 1)), 1)[0],
+// "named": { sid } or { sub }
+function logoutToken({ client, ...named }) {
+	return jwt('RS256', 'logout+jwt', {
+		iss: issuer, aud: client, iat: seconds(), exp: seconds() + 3600,
+		jti: randomUUID(), ...named,
 		events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
-	}));
+	});
 }
 
 function answer(url, headers, body) {
@@ -106,8 +97,8 @@ function answer(url, headers, body) {
 		});
 	}
 
-	return pathname === '/logout-tokens'
-		? JSON.stringify(logoutTokens(searchParams.get('client')))
+	return pathname === '/logout-token'
+		? logoutToken(Object.fromEntries(searchParams))
 		: documents[pathname] ?? '{}';
 }
 
