@@ -1,7 +1,8 @@
 -- Complete logins for wrk: one connection a thread, two requests a login.  The
 -- provider's part is played here: the code is the algorithm that it shall sign
 -- with, the argument, and the nonce (see idp.mjs).  The counts are printed at
--- the end, as wrk itself counts requests.
+-- the end, as wrk itself counts requests; the cookies of the sessions are added
+-- to the file in $COOKIES.
 
 local threads = {}
 local callback, cookie
@@ -11,7 +12,7 @@ function setup(thread)
 end
 
 function init(args)
-	logins, failed, alg = 0, 0, args[1]
+	logins, failed, alg, cookies = 0, 0, args[1], {}
 end
 
 function request()
@@ -43,6 +44,7 @@ function response(status, headers, body)
 	if callback then
 		logins = logins + 1
 		callback = nil
+		table.insert(cookies, header(headers, "set-cookie"):match("^[^;]+"))
 		return
 	end
 
@@ -54,11 +56,18 @@ end
 
 function done(summary, latency, requests)
 	local l, f = 0, 0
+	local file = io.open(os.getenv("COOKIES"), "a")
 
 	for _, thread in ipairs(threads) do
 		l = l + thread:get("logins")
 		f = f + thread:get("failed")
+
+		for _, line in ipairs(thread:get("cookies")) do
+			file:write(line, "\n")
+		end
 	end
+
+	file:close()
 
 	io.write(string.format("LOGINS %d FAILED %d SECONDS %.6f\n", l, f,
 		summary.duration / 1e6))
