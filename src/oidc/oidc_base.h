@@ -294,6 +294,28 @@ int oidc_str_eq_cstr(const oidc_str_t *a, const char *b);
 
 void oidc_wipe(void *p, size_t len);
 
+/* 32 bits, big endian; returns what is behind them */
+
+static inline u_char *
+oidc_put_u32(u_char *p, uint32_t n)
+{
+    *p++ = (u_char) (n >> 24);
+    *p++ = (u_char) (n >> 16);
+    *p++ = (u_char) (n >> 8);
+    *p++ = (u_char) n;
+
+    return p;
+}
+
+
+static inline uint32_t
+oidc_get_u32(const u_char *p)
+{
+    return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16
+           | (uint32_t) p[2] << 8 | p[3];
+}
+
+
 void *oidc_palloc(oidc_pool_t *pool, size_t size);
 
 /* a copy in the pool with a NUL behind its last byte, not counted in len */

@@ -228,8 +228,7 @@ oidc_claims_entry(const oidc_str_t *flat, const oidc_str_t *name,
         nlen = ((size_t) p[0] << 8) | p[1];
         *json = (nlen & OIDC_CLAIMS_JSON) != 0;
         nlen &= ~(size_t) OIDC_CLAIMS_JSON;
-        vlen = ((size_t) p[2] << 24) | ((size_t) p[3] << 16)
-               | ((size_t) p[4] << 8) | p[5];
+        vlen = oidc_get_u32(p + 2);
         p += OIDC_CLAIMS_ENTRY;
 
         if (nlen > (size_t) (end - p) || vlen > (size_t) (end - p) - nlen) {
@@ -324,10 +323,7 @@ oidc_claims_add(oidc_pool_t *pool, oidc_buf_t *b, const char *name,
 
     head[0] = (u_char) (len >> 8);
     head[1] = (u_char) len;
-    head[2] = (u_char) (text.len >> 24);
-    head[3] = (u_char) (text.len >> 16);
-    head[4] = (u_char) (text.len >> 8);
-    head[5] = (u_char) text.len;
+    (void) oidc_put_u32(head + 2, text.len);
 
     oidc_buf_add(b, head, sizeof(head));
     oidc_buf_str(b, &key);

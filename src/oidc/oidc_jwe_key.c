@@ -46,7 +46,6 @@ static size_t oidc_jwe_secret(const oidc_key_t *key, const json_t *epk,
     u_char z[OIDC_EC_MAX]);
 static int oidc_jwe_kdf_info(const json_t *header, const oidc_str_t *id,
     size_t len, u_char *info, size_t *info_len);
-static u_char *oidc_jwe_u32(u_char *p, size_t n);
 
 
 int
@@ -292,7 +291,7 @@ oidc_jwe_kdf_info(const json_t *header, const oidc_str_t *id, size_t len,
         return 0;
     }
 
-    p = oidc_jwe_u32(info, id->len);
+    p = oidc_put_u32(info, id->len);
     memcpy(p, id->data, id->len);
     p += id->len;
 
@@ -301,24 +300,12 @@ oidc_jwe_kdf_info(const json_t *header, const oidc_str_t *id, size_t len,
             return 0;
         }
 
-        p = oidc_jwe_u32(p, n) + n;
+        p = oidc_put_u32(p, n) + n;
     }
 
-    p = oidc_jwe_u32(p, len * 8);
+    p = oidc_put_u32(p, len * 8);
 
     *info_len = p - info;
 
     return 1;
-}
-
-
-static u_char *
-oidc_jwe_u32(u_char *p, size_t n)
-{
-    *p++ = (u_char) (n >> 24);
-    *p++ = (u_char) (n >> 16);
-    *p++ = (u_char) (n >> 8);
-    *p++ = (u_char) n;
-
-    return p;
 }

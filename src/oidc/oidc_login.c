@@ -232,11 +232,7 @@ oidc_login_write(oidc_pool_t *pool, const oidc_login_t *login,
                   : (strength->max_age > INT32_MAX) ? INT32_MAX
                   : (uint32_t) strength->max_age;
 
-        age[0] = (u_char) (max_age >> 24);
-        age[1] = (u_char) (max_age >> 16);
-        age[2] = (u_char) (max_age >> 8);
-        age[3] = (u_char) max_age;
-
+        (void) oidc_put_u32(age, max_age);
         oidc_buf_add(&b, age, sizeof(age));
     }
 
@@ -285,8 +281,7 @@ oidc_login_read(const oidc_str_t *plain, oidc_login_t *login)
 
     if (flags & OIDC_LOGIN_MAX_AGE) {
         login->strength.has_max_age = 1;
-        login->strength.max_age = ((int64_t) p[0] << 24) | (p[1] << 16)
-                                  | (p[2] << 8) | p[3];
+        login->strength.max_age = oidc_get_u32(p);
         p += 4;
     }
 

@@ -88,10 +88,8 @@ oidc_record_begin(u_char head[OIDC_RECORD_HEAD], size_t head_len)
     head[1] = 0;
     head[2] = 0;
     head[3] = 0;
-    head[4] = (u_char) (head_len >> 24);
-    head[5] = (u_char) (head_len >> 16);
-    head[6] = (u_char) (head_len >> 8);
-    head[7] = (u_char) head_len;
+
+    (void) oidc_put_u32(head + 4, head_len);
 }
 
 
@@ -116,8 +114,7 @@ oidc_record_read(const oidc_str_t *stored, size_t max, oidc_str_t *value,
     value->len = stored->len - OIDC_RECORD_HEAD;
     value->data = p + OIDC_RECORD_HEAD;
 
-    *head_len = (size_t) p[4] << 24 | (size_t) p[5] << 16
-                | (size_t) p[6] << 8 | p[7];
+    *head_len = oidc_get_u32(p + 4);
 
     return *head_len <= value->len;
 }

@@ -73,10 +73,7 @@ oidc_session_seal(oidc_pool_t *pool, const oidc_handle_keys_t *keys,
 
     p[0] = OIDC_SESSION_VERSION_2;
     p[1] = p[2] = p[3] = 0;
-    p[4] = (u_char) (len >> 24);
-    p[5] = (u_char) (len >> 16);
-    p[6] = (u_char) (len >> 8);
-    p[7] = (u_char) len;
+    (void) oidc_put_u32(p + 4, len);
 
     oidc_session_aad(keys, p, OIDC_SESSION_PREFIX, aad_buf, &aad);
 
@@ -294,8 +291,7 @@ oidc_session_prefix(const oidc_str_t *record, oidc_str_t *head)
     }
 
     head->data = record->data + OIDC_SESSION_PREFIX;
-    head->len = ((size_t) p[4] << 24) | ((size_t) p[5] << 16)
-                | ((size_t) p[6] << 8) | p[7];
+    head->len = oidc_get_u32(p + 4);
 
     if (head->len <= OIDC_SEAL_OVERHEAD
         || head->len > record->len - OIDC_SESSION_PREFIX)
@@ -342,11 +338,7 @@ oidc_session_put_str(oidc_buf_t *b, const oidc_str_t *s)
         return OIDC_SESSION_SIZE;
     }
 
-    bytes[0] = (u_char) (s->len >> 24);
-    bytes[1] = (u_char) (s->len >> 16);
-    bytes[2] = (u_char) (s->len >> 8);
-    bytes[3] = (u_char) s->len;
-
+    (void) oidc_put_u32(bytes, s->len);
     oidc_buf_add(b, bytes, sizeof(bytes));
     oidc_buf_str(b, s);
 
@@ -386,8 +378,7 @@ oidc_session_get_str(oidc_str_t *rest, oidc_str_t *s)
         return 0;
     }
 
-    len = ((size_t) rest->data[0] << 24) | ((size_t) rest->data[1] << 16)
-          | ((size_t) rest->data[2] << 8) | rest->data[3];
+    len = oidc_get_u32(rest->data);
 
     rest->data += 4;
     rest->len -= 4;
