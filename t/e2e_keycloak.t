@@ -193,7 +193,8 @@ like(get($sessions)->{content}, qr/{"store":"sessions","sessions":1}/,
 
 my $bobs_id = $kc->admin('GET', '/users?username=bob')->[0]{id};
 
-cmp_ok(signed_out(sub { $bob->fetch('/api/me')->[0] == 401 }), '<=', 1,
+cmp_ok(signed_out(sub { $bob->fetch('/api/me')->[0] == 401 },
+	sub { $bob->goto("$gateway/"); log_in($bob, 'bob') }), '<=', 1,
 	'L07 L10: signed out by an administrator, within a second');
 ok($t->wait_log(qr/back-channel logout by si[db] ended 1 sessions/),
 	'O04: the log says so');
@@ -442,7 +443,13 @@ $t->secret(keys %token);
 
 my $mark = $t->log_mark();
 
-cmp_ok(signed_out(sub { !grep { at($_) != 401 } @nodes }), '<=', 1,
+cmp_ok(signed_out(sub { !grep { at($_) != 401 } @nodes }, sub {
+	$gina->goto("$nodes[0]/");
+	log_in($gina, 'bob');
+	($session) = map { "$_->{name}=$_->{value}" }
+		grep { $_->{name} eq 'TWO' } @{ $gina->cookies("$nodes[0]/") };
+	$t->secret($session =~ s/^TWO=//r);
+}), '<=', 1,
 	'S13 L07 L10: signed out by an administrator: at both within a second');
 ok($t->wait_log(qr/back-channel logout by si[db] ended 1 sessions/, 5, $mark),
 	'O04: the one that was told says so');
@@ -579,18 +586,29 @@ EOF
 }
 
 
-# The seconds from an administrator's call that signs bob out until it is so.
+# The seconds from an administrator's call that signs bob out until it is so.  The
+# second that it may take is of a machine that does nothing else: up to three
+# tries, before each but the first he logs in again.
 sub signed_out {
-	my ($over) = @_;
+	my ($over, $again) = @_;
 
-	$kc->admin_login();
+	my $took;
 
-	my $start = time();
+	for my $try (1 .. 3) {
+		$again->() if $try > 1;
+		$kc->admin_login();
 
-	$kc->admin('POST', "/users/$bobs_id/logout", {});
-	$t->wait_for($over, 30) or return 999;
+		my $start = time();
 
-	return time() - $start;
+		$kc->admin('POST', "/users/$bobs_id/logout", {});
+		$t->wait_for($over, 30) or return 999;
+
+		$took = time() - $start;
+		note(sprintf 'signed out after %.2f s', $took);
+		last if $took <= 1;
+	}
+
+	return $took;
 }
 
 
