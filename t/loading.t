@@ -82,6 +82,17 @@ SKIP: {
 
 my $with = $dynamic && $echo;
 
+SKIP: {
+	skip 'no dynamic module', 1 if !$dynamic;
+
+	my ($file) = $ours =~ /load_module (\S+);/;
+
+	$file = $t->expand($file);
+
+	# a thread of libcurl's may run when a worker unloads its modules
+	like(`readelf -d '$file'`, qr/NODELETE/, 'O08: stays until the very end');
+}
+
 $t->conf(($with ? "load_module $echo;\n" : '') . "$ours\n%%GLOBALS%%\n"
 	. $http =~ s/%ECHO%/$with ? $location : ''/er)->run();
 
