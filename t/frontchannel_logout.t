@@ -77,10 +77,17 @@ is($b->api('/one/x')->status(), 401, 'L12: the session is gone');
 is($nobody->get("/one/fcl?iss=$iss&sid=unknown")->status(), 200,
 	'L12: a session that is not there');
 
-# By the cookie.
+# A link of another site is no frame of the provider's.
 $b = user('one');
+$r = $b->get('/one/fcl', site => 'cross-site',
+	headers => { 'Sec-Fetch-Dest' => 'document' });
+is($r->status(), 403, 'LO-3: a link of another site');
+is($b->api('/one/x')->status(), 200, 'LO-3: ends nothing');
+
+# By the cookie.
 my $twin = $b->clone();
-$r = $b->get('/one/fcl', site => 'cross-site');
+$r = $b->get('/one/fcl', site => 'cross-site',
+	headers => { 'Sec-Fetch-Dest' => 'iframe' });
 is($r->status(), 200, 'L12: the cookie alone');
 is($b->cookie('one'), undef, 'L12: is deleted');
 is($twin->api('/one/x')->status(), 401, 'L12: its session is gone');
@@ -130,7 +137,8 @@ for (
 	my $mark = $t->log_mark();
 
 	for my $browser ($nobody, $b) {
-		$r = $browser->get("/one/fcl?$args", site => 'cross-site');
+		$r = $browser->get("/one/fcl?$args", site => 'cross-site',
+	headers => { 'Sec-Fetch-Dest' => 'iframe' });
 		is($r->status(), 400, "LO-12: $what: 400");
 		is($r->header('Set-Cookie'), undef, "LO-12: $what: no cookie");
 	}

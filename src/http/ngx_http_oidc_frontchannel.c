@@ -67,6 +67,9 @@ ngx_http_oidc_frontchannel_args(ngx_http_request_t *r,
 {
     ngx_http_oidc_frontchannel_t *fc = ctx->flow;
 
+    ngx_uint_t        n;
+    ngx_table_elt_t  *h;
+
     ctx->rc = ngx_http_oidc_frontchannel_parse(ctx);
 
     if (ctx->rc != OIDC_OK) {
@@ -79,6 +82,18 @@ ngx_http_oidc_frontchannel_args(ngx_http_request_t *r,
                                              "sid", &fc->sid)
                    == NGX_OK)
                ? NGX_OK : NGX_ERROR;
+    }
+
+    /* a page of another site may frame it, but not lead people to it */
+
+    h = ngx_http_oidc_header(r, "sec-fetch-dest", &n);
+
+    if (h != NULL && oidc_str_eq_cstr(&h->value, "document")
+        && !ctx->provider->logout_cross_site
+        && ngx_http_oidc_cross_site(r, ctx))
+    {
+        ctx->rc = OIDC_CROSS_SITE;
+        return NGX_DECLINED;
     }
 
     if (ctx->unavailable) {
