@@ -322,6 +322,15 @@ $b = $t->browser();
 $b->login('/login?next=/deep%3Fa%3D1');
 is(($b->history())[-1]->url(), "$at/deep?a=1", 'F07: login_uri and next');
 $b = $t->browser();
+# What a link brings is cut as what was asked for is: to its path, then to "/".
+for my $next ('/deep%3F' . 'a' x 2000, '/' . 'a' x 2000) {
+	my $long = $t->browser();
+
+	is($long->get("/login?next=$next")->status(), 302, 'F08: a long target');
+	cmp_ok(length(($long->cookies())[0]{value}), '<', 600,
+		'F08: ... in a cookie of less than 600 bytes');
+}
+
 is(outcome($t, $b, sub { $b->get('/login?next=/a&next=/b') }),
 	'400 bad_arguments', 'LS-7: next comes once');
 

@@ -363,6 +363,8 @@ like($answer->location(), qr{/ask/x\?prompt=none$}, 'F12: back as nobody');
 is($b->get('/ask/x?prompt=none')->status(), 401,
 	'LS-13: and not sent round in a circle');
 is($b->get('/ask/x')->status(), 302, 'LS-13: unless the query is another');
+is($b->get('/ask/x?prompt=%6eone')->status(), 401,
+	'LS-13: ... which an escape does not make it');
 
 $b = $t->browser();
 $answer = $b->get('/login?next=/verify/z&prompt=none');

@@ -455,9 +455,10 @@ ngx_http_oidc_nobody(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_oidc_args_silent(ngx_http_request_t *r, ngx_http_oidc_args_t *args)
 {
-    ngx_str_t   *allowed;
-    oidc_str_t   value;
-    ngx_uint_t   i;
+    ngx_str_t    *allowed;
+    oidc_str_t    raw, value;
+    ngx_uint_t    i;
+    oidc_pool_t   pool;
 
     if (args->prompt.len || args->from_query == NULL) {
         return oidc_str_eq_cstr(&args->prompt, "none");
@@ -465,9 +466,13 @@ ngx_http_oidc_args_silent(ngx_http_request_t *r, ngx_http_oidc_args_t *args)
 
     allowed = args->from_query->elts;
 
+    pool = ngx_http_oidc_pool(r->pool);
+
     for (i = 0; i < args->from_query->nelts; i++) {
         if (oidc_str_eq_cstr(&allowed[i], "prompt")) {
-            return ngx_http_oidc_arg(&r->args, &allowed[i], &value) == 1
+            return ngx_http_oidc_arg(&r->args, &allowed[i], &raw) == 1
+                   && raw.len <= 3 * (sizeof("none") - 1)
+                   && oidc_form_decode(&pool, &raw, &value) == OIDC_OK
                    && oidc_str_eq_cstr(&value, "none");
         }
     }

@@ -122,7 +122,9 @@ ngx_http_oidc_login_begin(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx,
     ngx_memzero(flow, sizeof(ngx_http_oidc_login_flow_t));
     cln->handler = ngx_http_oidc_login_cleanup;
 
-    flow->return_to = *return_to;
+    /* what a link brings is no longer than what was asked for */
+
+    oidc_return_path(return_to, &flow->return_to);
 
     ctx->what = "login";
     ctx->flow = flow;
@@ -339,6 +341,10 @@ ngx_http_oidc_login_request(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
         login->has_old = 1;
         ngx_memcpy(login->old, ctx->keys.name, sizeof(login->old));
+
+    } else if (ctx->previous != NULL && ctx->previous->has_old) {
+        login->has_old = 1;
+        ngx_memcpy(login->old, ctx->previous->old, sizeof(login->old));
     }
 
     authz->client_id = p->client.id;
