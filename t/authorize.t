@@ -96,6 +96,14 @@ http {
                 proxy_pass http://%%BACKEND%%;
             }
         }
+        location /or/ {
+            auth_oidc_require $is_admin$in_group;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /groups/ {
+            auth_oidc_require $oidc_claim_groups;
+            proxy_pass http://%%BACKEND%%;
+        }
         location /two/ {
             auth_oidc_require $in_group error=401;
             auth_oidc_require $is_admin;
@@ -145,7 +153,7 @@ my $user = person(sub => 'bob', realm_access => { roles => ['admins'] },
 	groups => 'staff', nickname => '["admin"]', email_verified => \0,
 	address => 'admin');
 
-$t->plan(61);
+$t->plan(64);
 
 ###############################################################################
 
@@ -186,6 +194,10 @@ is($nobody->get('/admin/')->status(), 302,
 
 my $other = person(sub => 'eve', groups => []);
 my $answer = $other->get('/two/');
+
+is($other->get('/or/')->status(), 403, 'B02: neither of two is not one');
+is($other->get('/groups/')->status(), 403, 'B02: an empty array is not true');
+is($user->get('/or/')->status(), 200, 'B02: one of two is');
 
 is($answer->status(), 401, 'B02: error=401');
 like($answer->header('WWW-Authenticate'), qr/^Bearer realm=/,

@@ -134,6 +134,17 @@ for ([ oidc_provider => 'x y { }' ], [ oidc_session_store => 'x y { }' ],
 		qr/invalid number of arguments in "$name" directive/);
 }
 
+$c->warned("ID-10: extra_auth_args $_", provider => "extra_auth_args '$_=1';",
+	qr/"$_" in "extra_auth_args" of .* not checked/)
+	for qw/ acr_values max_age /;
+$c->refused('O02: a requirement of nobody', auth => '', location =>
+	'auth_oidc_require $oidc_claim_sub;',
+	qr/"auth_oidc_require" without "auth_oidc" in /);
+$c->refused('BE-10: a token that is taken away', location =>
+	"auth_oidc_bearer introspection;\nauth_oidc_header authorization x;",
+	qr/takes the token away/);
+$c->refused("B02: auth_oidc_header $_", location => "auth_oidc_header $_ x;",
+	qr/cannot set this header/) for qw/ DPoP Sec_Fetch_Mode X-Forwarded-Host /;
 $c->refused('O02: oidc_jwks with two', auth => '',
 	location => 'oidc_jwks max_age=1m max_age=1m;',
 	qr/invalid number of arguments in "oidc_jwks"/);
@@ -409,7 +420,11 @@ $c->refused('O02: ... and where a variable chooses the provider',
 	http => sprintf($other, 'logout_uri /oidc_callback; redirect_uri /cb;'),
 	auth => 'auth_oidc $arg_p;', qr/means different things/);
 $c->accepted('O02 F22: two providers on one server', http =>
-	sprintf($other, ''), server => "location /other {\nauth_oidc other;\n}");
+	sprintf($other, 'redirect_uri /cb;'),
+	server => "location /other {\nauth_oidc other;\n}");
+$c->warned('O02 F22: ... whose answers are told apart by "iss" alone', http =>
+	sprintf($other, ''), server => "location /other {\nauth_oidc other;\n}",
+	qr/share a redirect_uri/);
 
 # Cookies.
 

@@ -244,6 +244,8 @@ typedef struct {
 typedef struct {
     ngx_array_t                 values;     /* of ngx_http_complex_value_t */
     oidc_rc_t                   rc;
+    u_char                     *file;
+    ngx_uint_t                  line;
 } ngx_http_oidc_require_t;
 
 
@@ -643,6 +645,7 @@ ngx_int_t ngx_http_oidc_remove_header(ngx_http_request_t *r,
 char *ngx_http_oidc_header_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_int_t ngx_http_oidc_merge_headers(ngx_array_t **conf, ngx_array_t *prev);
+ngx_uint_t ngx_http_oidc_sets_header(ngx_array_t *headers, const char *name);
 ngx_int_t ngx_http_oidc_scrub_headers(ngx_http_request_t *r);
 ngx_int_t ngx_http_oidc_send_headers(ngx_http_request_t *r);
 

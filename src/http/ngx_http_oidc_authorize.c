@@ -164,6 +164,8 @@ ngx_http_oidc_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     require->rc = OIDC_REQUIRED;
+    require->file = cf->conf_file->file.name.data;
+    require->line = cf->conf_file->line;
 
     value = cf->args->elts;
     last = cf->args->nelts - 1;
@@ -258,12 +260,20 @@ ngx_http_oidc_authorize(ngx_http_request_t *r)
 }
 
 
-/* a claim that says false, as a boolean does, is not true either */
+/*
+ * A claim that says false, as a boolean does, or that is empty is not true
+ * either; nor are several variables of "has" of which each is 0.
+ */
 
 static ngx_uint_t
 ngx_http_oidc_is_true(ngx_str_t *value)
 {
-    return value->len != 0
-           && !oidc_str_eq_cstr(value, "0")
-           && !oidc_str_eq_cstr(value, "false");
+    size_t  i;
+
+    for (i = 0; i < value->len && value->data[i] == '0'; i++) { /* void */ }
+
+    return i < value->len
+           && !oidc_str_eq_cstr(value, "false")
+           && !oidc_str_eq_cstr(value, "[]")
+           && !oidc_str_eq_cstr(value, "{}");
 }

@@ -466,9 +466,19 @@ ngx_http_oidc_can_decrypt(ngx_conf_t *cf, ngx_http_oidc_provider_t *p,
 char *
 ngx_http_oidc_bearer_merge(ngx_conf_t *cf, ngx_http_oidc_loc_conf_t *conf)
 {
-    if (conf->bearer == NULL
-        || conf->bearer->mode != NGX_HTTP_OIDC_BEARER_LOCAL)
-    {
+    if (conf->bearer == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_oidc_sets_header(conf->headers, "authorization")) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"auth_oidc_header Authorization\" takes the token away "
+                      "that \"auth_oidc_bearer\" is to see in %s:%ui",
+                      conf->bearer->file, conf->bearer->line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->bearer->mode != NGX_HTTP_OIDC_BEARER_LOCAL) {
         return NGX_CONF_OK;
     }
 

@@ -117,7 +117,14 @@ ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_oidc_loc_conf_t  *prev = parent;
     ngx_http_oidc_loc_conf_t  *conf = child;
 
+    ngx_uint_t                 open;
+    ngx_http_oidc_require_t   *require;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    open = 0;
+
     if (conf->off == NGX_CONF_UNSET) {
+        open = (prev->off != 0 && conf->require != NGX_CONF_UNSET_PTR);
         conf->off = (prev->off == NGX_CONF_UNSET) ? 1 : prev->off;
         conf->provider = prev->provider;
         conf->value = prev->value;
@@ -134,6 +141,19 @@ ngx_http_oidc_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                              NULL);
     ngx_conf_merge_ptr_value(conf->bearer_caller, prev->bearer_caller, NULL);
     ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
+
+    /* of a server it may be meant for the locations inside */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (open && clcf->name.len) {
+        require = conf->require->elts;
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"auth_oidc_require\" without \"auth_oidc\" in %s:%ui",
+                      require->file, require->line);
+        return NGX_CONF_ERROR;
+    }
 
     if (ngx_http_oidc_merge_headers(&conf->headers, prev->headers)
         != NGX_OK)

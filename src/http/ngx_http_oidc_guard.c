@@ -143,7 +143,8 @@ ngx_http_oidc_guard(ngx_http_request_t *r)
     /* what began within a session must not become a GET of something else */
 
     redirect = (lcf->unauth_action == NGX_HTTP_OIDC_UNAUTH_REDIRECT
-                && (!ctx->ended || (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))))
+                && (!(ctx->ended || (ctx->weak && ctx->refreshed))
+                    || (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))))
                || (lcf->unauth_action == NGX_HTTP_OIDC_UNAUTH_AUTO
                    && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
                    && ngx_http_oidc_navigation(r));

@@ -18,17 +18,23 @@
 
 
 static ngx_uint_t ngx_http_oidc_same_header(ngx_str_t *a, ngx_str_t *b);
+static u_char ngx_http_oidc_header_char(u_char c);
 static ngx_int_t ngx_http_oidc_own_list(ngx_http_request_t *r);
 static ngx_int_t ngx_http_oidc_push_header(ngx_http_request_t *r,
     ngx_http_oidc_header_t *header, ngx_str_t *value);
 
 
-/* how a message is framed or routed is not a matter of claims */
+/*
+ * How a message is framed or routed is not a matter of claims; and what we
+ * decide by ourselves would be gone before we have read it.
+ */
 
 static const char  *ngx_http_oidc_refused_headers[] = {
     "host", "connection", "content-length", "content-type",
     "transfer-encoding", "te", "trailer", "upgrade", "expect", "keep-alive",
     "proxy-connection", "cookie", "range", "x-forwarded-for", "forwarded",
+    "x-forwarded-proto", "x-forwarded-host", "dpop", "origin", "accept",
+    "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "x-requested-with",
     NULL
 };
 
@@ -116,6 +122,28 @@ ngx_http_oidc_header_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
  * not be spoofed there must not be here either.
  */
 
+ngx_uint_t
+ngx_http_oidc_sets_header(ngx_array_t *headers, const char *name)
+{
+    ngx_str_t                text;
+    ngx_uint_t               i;
+    ngx_http_oidc_header_t  *header;
+
+    text.data = (u_char *) name;
+    text.len = ngx_strlen(name);
+
+    header = (headers != NULL) ? headers->elts : NULL;
+
+    for (i = 0; header != NULL && i < headers->nelts; i++) {
+        if (ngx_http_oidc_same_header(&header[i].name, &text)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 ngx_int_t
 ngx_http_oidc_merge_headers(ngx_array_t **conf, ngx_array_t *prev)
 {
@@ -165,7 +193,6 @@ ngx_http_oidc_merge_headers(ngx_array_t **conf, ngx_array_t *prev)
 static ngx_uint_t
 ngx_http_oidc_same_header(ngx_str_t *a, ngx_str_t *b)
 {
-    u_char      c, d;
     ngx_uint_t  i;
 
     if (a->len != b->len) {
@@ -173,15 +200,25 @@ ngx_http_oidc_same_header(ngx_str_t *a, ngx_str_t *b)
     }
 
     for (i = 0; i < a->len; i++) {
-        c = ngx_tolower(a->data[i]);
-        d = ngx_tolower(b->data[i]);
-
-        if (c != d && !((c == '-' || c == '_') && (d == '-' || d == '_'))) {
+        if (ngx_http_oidc_header_char(a->data[i])
+            != ngx_http_oidc_header_char(b->data[i]))
+        {
             return 0;
         }
     }
 
     return 1;
+}
+
+
+/* CGI makes "_" of "-", and PHP of whatever else is no letter or digit */
+
+static u_char
+ngx_http_oidc_header_char(u_char c)
+{
+    c = ngx_tolower(c);
+
+    return ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) ? c : '-';
 }
 
 

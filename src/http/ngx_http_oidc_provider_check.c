@@ -22,6 +22,8 @@ static char *ngx_http_oidc_provider_refresh(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 static char *ngx_http_oidc_provider_urls(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
+static char *ngx_http_oidc_provider_extra(ngx_conf_t *cf,
+    ngx_http_oidc_provider_t *p);
 static char *ngx_http_oidc_provider_uris(ngx_conf_t *cf,
     ngx_http_oidc_provider_t *p);
 static ngx_uint_t ngx_http_oidc_path_ok(ngx_str_t *path);
@@ -114,6 +116,11 @@ ngx_http_oidc_provider_check(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
         return rv;
     }
 
+    rv = ngx_http_oidc_provider_extra(cf, p);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
     if (ngx_http_oidc_client_check(cf, p) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
@@ -169,7 +176,6 @@ ngx_http_oidc_provider_urls(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
 {
     ngx_uint_t    i;
     oidc_url_t    url;
-    oidc_pool_t   pool;
 
     struct {
         const char  *name;
@@ -237,6 +243,16 @@ ngx_http_oidc_provider_urls(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
                                   - p->frontchannel_csp.data;
     }
 
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_oidc_provider_extra(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
+{
+    oidc_str_t   rest, name, value;
+    oidc_pool_t  pool;
+
     pool = ngx_http_oidc_pool(cf->pool);
 
     if (p->extra_auth_args.len
@@ -248,6 +264,22 @@ ngx_http_oidc_provider_urls(ngx_conf_t *cf, ngx_http_oidc_provider_t *p)
                            "malformed or sets what the module sets itself",
                            &p->name);
         return NGX_CONF_ERROR;
+    }
+
+    /* as NGINX Plus sends them, which does not look at what comes back */
+
+    rest = p->extra_auth_args;
+
+    while (oidc_args_next(&rest, &name, &value)) {
+        if (oidc_str_eq_cstr(&name, "acr_values")
+            || oidc_str_eq_cstr(&name, "max_age")
+            || oidc_str_eq_cstr(&name, "claims"))
+        {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "\"%V\" in \"extra_auth_args\" of oidc_provider "
+                               "\"%V\" is asked for and not checked, as the "
+                               "directive of that name does", &name, &p->name);
+        }
     }
 
     return NGX_CONF_OK;

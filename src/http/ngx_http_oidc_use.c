@@ -378,6 +378,22 @@ ngx_http_oidc_own_uris(ngx_conf_t *cf, ngx_http_oidc_srv_conf_t *scf,
         }
     }
 
+    /* RFC 9700 4.4.2: what tells providers apart is "iss", or this URI */
+
+    for (i = 0; i < scf->own.nelts; i++) {
+        if (own[i].kind == NGX_HTTP_OIDC_REDIRECT_URI
+            && oidc_str_eq(&own[i].path, &p->path[NGX_HTTP_OIDC_REDIRECT_URI])
+            && !oidc_str_eq(&own[i].provider->idp->issuer, &p->idp->issuer))
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "oidc_provider \"%V\" and \"%V\" share a "
+                          "redirect_uri: where one does not send \"iss\" the "
+                          "other could have it answer, in %s:%ui",
+                          &own[i].provider->name, &p->name, use->file,
+                          use->line);
+        }
+    }
+
     for (kind = 0; kind < NGX_HTTP_OIDC_URI_MAX; kind++) {
 
         if (p->path[kind].len == 0) {
