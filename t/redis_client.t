@@ -17,7 +17,7 @@ use Test::OIDC::RedisClient;
 
 ###############################################################################
 
-my $c = Test::OIDC::RedisClient->new(53);
+my $c = Test::OIDC::RedisClient->new(55);
 my $t = $c->bed();
 my $redis = $t->redis('main', password => 'a-password-to-keep');
 my $proxy = $t->redis_proxy($redis);
@@ -154,6 +154,24 @@ $t->wait_for(sub { $c->cmd(qw/ GET k /) =~ /^refused/ }, 5);
 $redis->start();
 ok($t->wait_for(sub { $c->cmd(qw/ GET k /) eq "ok\n(nil)" }, 10),
 	'S08: killed and started again');
+
+# One that cannot be connected to in time, and one that is always sorry: both
+# are tried again, less and less often.
+$proxy->blackhole(1);
+$proxy->drop_connections();
+ok($t->wait_log(qr/connecting timed out/, 5), 'S07: connect_timeout');
+$proxy->blackhole(0);
+$t->wait_for(sub { $c->cmd(qw/ GET k /) =~ /^ok/ }, 10);
+
+$proxy->reply('CLIENT', { reply => "-DENIED protected mode\r\n", close => 1 });
+my $tries = $proxy->connections()->{total};
+$proxy->drop_connections();
+$began = time();
+$t->wait_for(sub { time() - $began > 5 }, 6);
+cmp_ok($proxy->connections()->{total} - $tries, '<', 15,
+	'S08: who closes at once is not tried ten times a second');
+$proxy->reset();
+$t->wait_for(sub { $c->cmd(qw/ GET k /) =~ /^ok/ }, 10);
 
 ###############################################################################
 # What the log is told.

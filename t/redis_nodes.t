@@ -119,6 +119,23 @@ $proxy{$two}->drop_connections();
 ok($two->wait_for(sub { from_copy($two, $asked) }, 20),
 	'S13: until invalidations come again');
 
+# A session ends while its record is on the way to us: what comes late is not
+# kept for true, though its subscriber has told of the end before.
+{
+	my $user = user();
+	my $twin = $user->clone();
+
+	$proxy{$two}->forget();
+	$proxy{$two}->reply_once('GET', { pass => 1, delay => 700 });
+	my $socket = $twin->begin(at($two));
+	$proxy{$two}->wait_count(GET => 1, 5);
+	is($user->get(at($one, '/logout'), site => 'same-origin')->status(),
+		302, 'S13: a logout while the other asks');
+	$twin->answer($socket);
+	is($twin->get(at($two))->status() == 200 ? 'in' : 'out', 'out',
+		'S13: is not hidden by the answer that was late');
+}
+
 # The worker that listens to them dies, whichever that is.
 for my $i (0, 1) {
 	my ($killed) = ($two->workers())[$i];
