@@ -131,6 +131,7 @@ ok($t->wait_for(sub { gets(sub { $carol->get('/copied/') }) == 0 }, 10),
 	'S13: a key that stays is not asked for again');
 $cluster->begin_move($slot, $to);
 $cluster->move_keys($slot, $to);
+$t->wait_for(sub { gets(sub { $carol->get('/copied/') }, $to) == 1 }, 5);
 is(gets(sub { $carol->get('/copied/') for 1 .. 5 }, $to), 5,
 	'S13: a key on the move is asked for each time');
 $cluster->end_move($slot, $to);
@@ -141,6 +142,8 @@ $cluster->end_move($slot, $to);
 my ($N, $SUB) = (30, '90342ad5-bob');
 
 $t->idp()->set(user => 'bob', id_token => { alg => 'ES256' });
+
+ok($t->wait_for(sub { count() == 1 }, 5), "S13: one session is there");
 
 my $others = count();
 my @have = map { on_node($_) } $cluster->masters();

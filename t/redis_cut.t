@@ -23,7 +23,7 @@ plan(skip_all => 'no redis-server') if !Test::OIDC::Redis::installed();
 
 # Who lost a connection waits before the next, so there are many at once: each
 # store has a connection of each kind.
-my ($STORES, $EACH) = (32, 3);
+my ($STORES, $EACH) = (48, 3);
 
 my $t = Test::OIDC->new();
 my $redis = $t->redis();
@@ -81,7 +81,7 @@ my $record = max(map { length $_->{value} } values %{ { $redis->dump() } });
 for ([ down => 0, 120 ], [ down => $record, $record + 120 ], [ up => 0, 300 ]) {
 	my ($way, $from, $to) = @$_;
 	my ($n, %status) = ($from);
-	my $end = time() + 60;
+	my $end = time() + 120;
 
 	$proxy->walk($way, $EACH, $from);
 	$proxy->drop_connections();
@@ -92,8 +92,8 @@ for ([ down => 0, 120 ], [ down => $record, $record + 120 ], [ up => 0, 300 ]) {
 		}, n => $STORES, concurrency => $STORES);
 
 		$status{ $_->status() }++ for @answers;
+		$t->wait_for(sub { $proxy->walked() > $n }, 0.5);
 		$n = $proxy->walked();
-		sleep 0.02;
 	}
 
 	note("$way: $from to $n bytes, ", join ', ', map { "$_: $status{$_}" }

@@ -50,7 +50,7 @@ sub gets {
 	$width = $n if $width > $n;
 	my @idle = map { {} } 1 .. $width;
 
-	return _many($n, $width, sub {
+	my @responses = _many($n, $width, sub {
 		my ($i, $done) = @_;
 
 		my $browser = $browsers[$i % @browsers];
@@ -63,6 +63,10 @@ sub gets {
 			$done->($_[0]);
 		});
 	});
+
+	_close(@idle);
+
+	return @responses;
 }
 
 
@@ -111,11 +115,16 @@ sub steady {
 	} keys %{ $o{at} || {} };
 
 	$cv->recv();
+	_close(map { @$_ } values %idle);
 
 	return @results;
 }
 
 ###############################################################################
+
+# A handle and what it calls hold each other: what is idle would stay open.
+sub _close { $_->{h} && $_->{h}->destroy() for map { values %$_ } @_; }
+
 
 # Runs $start->($i, $done) n times, at most $width at once; results in order.
 sub _many {
@@ -169,7 +178,7 @@ sub _login {
 			$browser->absolute($res->location()), $max - 1, $done,
 			$conns) if $res->is_redirect() and $max > 0;
 
-		$_->{h} && $_->{h}->destroy() for values %$conns;
+		_close($conns);
 		$result->{status} = $res->status();
 		$result->{error} = $res->error();
 		$result->{response} = $res;
