@@ -68,7 +68,7 @@ $idp->set(id_token => $ADMIN,
 	userinfo => { claims => { role => 'admin', nickname => 'Ada' } },
 	token => { expires_in => 10 });
 
-my ($full, $other, $locked) = map { user('full') } 1 .. 3;
+my ($full, $other, $locked, $lapsed) = map { user('full') } 1 .. 4;
 my $stale = user('stale');
 my $keys = user('keys');
 my $must = user('must');
@@ -113,6 +113,20 @@ my %left = $redis->dump();
 my ($ttl) = map { $left{$_}{ttl} } grep { /^oidc:l:/ } keys %left;
 ok(!defined $ttl || $ttl <= 5000, 'S11: ... whose lock is a short one')
 	or diag($ttl);
+
+# One that is somebody else's by now is not given back.
+
+my $n = $idp->count('refresh');
+my %before = $redis->dump();
+$idp->once(refresh => { delay => 400 });
+$socket = $lapsed->begin('/full/');
+$idp->wait_count(refresh => $n + 1, 5);
+my %held = $redis->dump();
+my ($lock) = grep { /^oidc:l:/ and !$before{$_} } keys %held;
+$redis->do(SET => $lock, 'another', PX => 60000);
+like($lapsed->answer($socket), qr/ 200 /, 'RE-6: a lock that has lapsed');
+is($lapsed->get('/full/')->status(), 200, 'RE-6: ... and its session');
+is($redis->do(GET => $lock), 'another', 'RE-6: ... is the next owner\'s');
 
 ###############################################################################
 # Of a role that the new ID token lacks the userinfo of before does not speak.
