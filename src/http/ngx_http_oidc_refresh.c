@@ -56,7 +56,7 @@ static ngx_int_t ngx_http_oidc_refresh_open(ngx_http_request_t *r,
     ngx_http_oidc_ctx_t *ctx);
 
 
-/* a step too many or too few makes two of one place, which does not compile */
+/* a step too many is in the next one's place, which does not compile */
 
 static ngx_http_oidc_step_pt  ngx_http_oidc_refresh_steps[] = {
     ngx_http_oidc_refresh_begin,

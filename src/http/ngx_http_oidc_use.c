@@ -365,9 +365,13 @@ ngx_http_oidc_own_uris(ngx_conf_t *cf, ngx_http_oidc_srv_conf_t *scf,
     }
 
     for (i = 0; i < scf->own.nelts; i++) {
-        if (own[i].kind == NGX_HTTP_OIDC_REDIRECT_URI
-            && oidc_str_eq(&own[i].provider->session_cookie[1],
-                           &p->session_cookie[1]))
+
+        if (own[i].kind != NGX_HTTP_OIDC_REDIRECT_URI) {
+            continue;
+        }
+
+        if (oidc_str_eq(&own[i].provider->session_cookie[1],
+                        &p->session_cookie[1]))
         {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "oidc_provider \"%V\" and \"%V\" share a cookie_name "
@@ -376,13 +380,10 @@ ngx_http_oidc_own_uris(ngx_conf_t *cf, ngx_http_oidc_srv_conf_t *scf,
                           &own[i].provider->name, &p->name, use->file,
                           use->line);
         }
-    }
 
-    /* RFC 9700 4.4.2: what tells providers apart is "iss", or this URI */
+        /* RFC 9700 4.4.2: what tells providers apart is "iss", or this URI */
 
-    for (i = 0; i < scf->own.nelts; i++) {
-        if (own[i].kind == NGX_HTTP_OIDC_REDIRECT_URI
-            && oidc_str_eq(&own[i].path, &p->path[NGX_HTTP_OIDC_REDIRECT_URI])
+        if (oidc_str_eq(&own[i].path, &p->path[NGX_HTTP_OIDC_REDIRECT_URI])
             && !oidc_str_eq(&own[i].provider->idp->issuer, &p->idp->issuer))
         {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
