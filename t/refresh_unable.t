@@ -19,7 +19,7 @@ use Test::OIDC;
 
 plan(skip_all => 'no redis-server') if !Test::OIDC::Redis::installed();
 
-my $t = Test::OIDC->new();
+my $t = Test::OIDC->new(clock => 1);
 my $idp = $t->idp();
 my $redis = $t->redis();
 my $proxy = $t->redis_proxy($redis);
@@ -36,17 +36,23 @@ http {
     oidc_claim_set \$admin role has=admin;
     oidc_session_store shared { type redis; redis $url; command_timeout 300ms; }
     oidc_session_store tiny { size 128k; }
-    oidc_provider full { %%PROVIDER%% cookie_name full; session_store shared;
+    oidc_provider full { %%PROVIDER%% refresh_leeway 10m;
+        cookie_name full; session_store shared;
         redirect_uri /full/callback; }
-    oidc_provider must { %%PROVIDER%% cookie_name must; session_store shared;
+    oidc_provider must { %%PROVIDER%% refresh_leeway 10m;
+        cookie_name must; session_store shared;
         redirect_uri /must/callback; refresh required; }
-    oidc_provider big { %%PROVIDER%% cookie_name big; session_store tiny;
-        redirect_uri /big/callback; userinfo on; userinfo_interval 3s; }
-    oidc_provider back { %%PROVIDER%% cookie_name back;
-        redirect_uri /back/callback; userinfo on; userinfo_interval 3s; }
-    oidc_provider stale { %%PROVIDER%% cookie_name stale;
+    oidc_provider big { %%PROVIDER%% refresh_leeway 10m;
+        cookie_name big; session_store tiny;
+        redirect_uri /big/callback; userinfo on; userinfo_interval 5m; }
+    oidc_provider back { %%PROVIDER%% refresh_leeway 10m;
+        cookie_name back;
+        redirect_uri /back/callback; userinfo on; userinfo_interval 5m; }
+    oidc_provider stale { %%PROVIDER%% refresh_leeway 10m;
+        cookie_name stale;
         redirect_uri /stale/callback; userinfo on; }
-    oidc_provider keys { %%PROVIDER%% cookie_name keys; timeout 2s;
+    oidc_provider keys { %%PROVIDER%% refresh_leeway 10m;
+        cookie_name keys; timeout 2s;
         redirect_uri /keys/callback; }
     server {
         listen 127.0.0.1:%%PORT_0%%;
@@ -66,18 +72,18 @@ my ($ADMIN, $NONE) = map { { claims => { role => $_ } } } qw/ admin none /;
 
 $idp->set(id_token => $ADMIN,
 	userinfo => { claims => { role => 'admin', nickname => 'Ada' } },
-	token => { expires_in => 10 });
+	token => { expires_in => 1000 });
 
 my ($full, $other, $locked, $lapsed) = map { user('full') } 1 .. 4;
 my $stale = user('stale');
 my $keys = user('keys');
 my $must = user('must');
-my $start = time();
+my $start = $t->now();
 
 is($stale->get('/stale/admin')->status(), 200, 'V15: an admin, to begin with');
 
-$idp->set(token => undef);
-$t->sleep_until($start + 6.1);
+$idp->set(token => { expires_in => 7200 });
+$t->pass_to($start + 600);
 
 ###############################################################################
 # Redis is full: what is stored stays good, and nothing is sent.
@@ -157,7 +163,7 @@ $idp->answer(jwks => undef);
 my $big = user('big');
 my $back = user('back');
 
-$t->sleep_until(time() + 3.1);
+$t->pass(310);
 $idp->set(userinfo => { claims => { role => 'none', big => 'x' x 60000 } });
 $idp->forget();
 is(statuses($big, 3), '302', 'S06: a session that has outgrown its store');
@@ -176,7 +182,7 @@ is($idp->count('refresh'), 1, 'S10: ... and so is the refresh');
 
 $idp->answer(userinfo => undef);
 $idp->answer(refresh => undef);
-$t->sleep_until($start + 11.1);
+$t->pass_to($start + 1100);
 $redis->do(CONFIG => SET => maxmemory => 1);
 is(statuses($must, 2), '503', 'SE-11: the token is over, and the store is full');
 $redis->do(CONFIG => SET => maxmemory => 0);

@@ -10,7 +10,6 @@ use warnings;
 use strict;
 
 use Test::More;
-use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -18,12 +17,12 @@ use Test::OIDC::Login qw/ reason /;
 
 ###############################################################################
 
-my $t = Test::OIDC->new();
+my $t = Test::OIDC->new(clock => 1);
 my $idp = $t->idp();
 
 $t->conf(conf())->run();
 
-my $now = int time();
+my $now = $t->now();
 my @good = (
 	[ 'the least', nonce => undef, auth_time => undef, at_hash => undef ],
 	[ 'aud as an array', aud => [ 'gateway' ] ],
@@ -57,13 +56,12 @@ my @forged = (
 	[ jws_malformed => 'no JWT', raw => 'x' ],
 );
 
-$idp->set(token => { expires_in => 4 });
+$idp->set(token => { expires_in => 1000 });
 
-my $start = time();
 my @users = map { user() } @good, @bad, @forged;
 
-$t->sleep_until($start + 3.1);
-$idp->set(token => { expires_in => 300 });
+$t->pass(600);
+$idp->set(token => { expires_in => 7200 });
 
 for (@good) {
 	my ($what, %claims) = @$_;
@@ -124,6 +122,7 @@ http {
     oidc_provider idp {
         %%PROVIDER%%
         trusted_audience trusted;
+        refresh_leeway 10m;
     }
     server {
         listen 127.0.0.1:%%PORT_0%%;

@@ -56,6 +56,7 @@ The parts, each described at the top of its file and above each method:
 	my $mark = $t->log_mark();
 	my $line = $t->wait_log(qr/reason/, 5, $mark);
 	my $true = $t->wait_for(sub { ... }, 5);
+	$t->pass(60); $t->pass_to($t->now() + 60);	# of new(clock => 1)
 	my $file = $t->write_file('key.pem', $content); $t->read_file($name);
 	$t->rss($pid); $t->fds($pid); $t->has('http_v2'); $t->curl(@args);
 	$t->allow_log(qr/an alert that this test provokes/);
@@ -145,6 +146,7 @@ use IO::Socket::INET;
 use Test::More ();
 
 use Test::OIDC::Browser;
+use Test::OIDC::Clock;
 use Test::OIDC::Echo;
 use Test::OIDC::Idp;
 use Test::OIDC::Redis;
@@ -167,7 +169,7 @@ $SIG{PIPE} = 'IGNORE';
 
 # new(%o): module => 0 for a stock nginx without the module; workers => n (1);
 # user => 'nobody nogroup' (root, when the tests run as root); env => { ... } of
-# nginx.
+# nginx; clock => 1: a clock that pass() puts forward.
 sub new {
 	my ($class, %o) = @_;
 
@@ -181,6 +183,7 @@ sub new {
 		|| '/usr/sbin/nginx';
 	$self->{module} //= $self->_module();
 	$self->_reserve_ports();
+	Test::OIDC::Clock::start("$self->{dir}/clock") if $self->{clock};
 	push @beds, $self;
 
 	return $self;

@@ -44,6 +44,7 @@ use base qw/ Test::OIDC::IdpClient /;
 
 use Crypt::Digest qw/ digest_data /;
 
+use Test::OIDC::Clock qw/ now /;
 use Test::OIDC::Introspect;
 use Test::OIDC::Keys qw/ b64u hash_half jwe jwk jws key merge random_hex /;
 
@@ -382,7 +383,7 @@ sub _answer_authorize {
 		my $code = $self->_issue(codes => random_hex(24));
 		my $user = $self->{bend}{user} // 'alice';
 		$self->{code}{$code} = { %$args, user => $user,
-			time => time() };
+			time => now() };
 		$back{code} = $code;
 		$back{session_state} = $self->{code}{$code}{sid}
 			= random_hex(16);
@@ -603,7 +604,7 @@ sub _id_token {
 	my ($self, $code, $access, $refreshed) = @_;
 
 	my $alg = ($self->{bend}{id_token} || {})->{alg} // 'RS256';
-	my $now = time();
+	my $now = now();
 
 	my $claims = {
 		iss => $self->issuer(), aud => $self->_client()->{id},

@@ -18,6 +18,7 @@ use base qw/ Test::OIDC::Server /;
 use Crypt::JWT ();
 use MIME::Base64 qw/ decode_base64 /;
 
+use Test::OIDC::Clock qw/ now /;
 use Test::OIDC::Keys qw/ b64u_decode random_hex /;
 
 my $TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -80,7 +81,7 @@ sub _bad_assertion {
 		$client);
 	return 'signature' if !$claims;
 
-	my $now = time();
+	my $now = now();
 	my $aud = $client->{aud} // $self->issuer();
 
 	return 'iss or sub' if !_is($claims->{iss}, $client->{id})
@@ -155,7 +156,7 @@ sub _request_args {
 	return $client->{object} ? {} : $args if !defined $args->{request};
 
 	my ($header, $claims) = $self->_opened($args->{request}, $client);
-	my $now = time();
+	my $now = now();
 
 	return {} if !$claims or !_is($header->{typ}, 'oauth-authz-req+jwt')
 		or !_is($claims->{iss}, $client->{id})

@@ -22,6 +22,7 @@ use strict;
 use Crypt::JWT qw/ encode_jwt /;
 use JSON::XS ();
 
+use Test::OIDC::Clock qw/ now /;
 use Test::OIDC::Keys qw/ json_text merge random_hex /;
 
 my %type = (json => 'application/json', jwt => 'application/json',
@@ -46,7 +47,7 @@ sub answer {
 	$claims = merge({ active => JSON::XS::true, iss => $idp->issuer(),
 		sub => '248289761001', client_id => 'app', scope => 'openid email',
 		aud => $idp->client_id(), token_type => 'Bearer',
-		iat => time(), exp => time() + 300, %$known }, $bend->{claims})
+		iat => now(), exp => now() + 300, %$known }, $bend->{claims})
 		if $known;
 
 	return { content_type => $bend->{type} // $type{$as},
@@ -63,7 +64,7 @@ sub body {
 	my $typ = $as eq 'jwt' ? 'JWT' : 'token-introspection+jwt';
 	my $jwt = $idp->_token(introspect => merge($as eq 'jwt' ? { %$claims }
 		: { iss => $idp->issuer(), aud => $idp->client_id(),
-			iat => time(), token_introspection => $claims },
+			iat => now(), token_introspection => $claims },
 		$bend->{outer}), { (map { $_ => $bend->{$_} }
 			grep { exists $bend->{$_} }
 			qw/ alg kid sign sign_alg key / ),
@@ -114,8 +115,8 @@ sub access_token {
 		payload => $how{payload} // merge({ iss => $idp->issuer(),
 			sub => '248289761001', client_id => 'app',
 			aud => $idp->client_id(), scope => 'openid email',
-			jti => random_hex(16), iat => time(),
-			exp => time() + 300 }, $claims));
+			jti => random_hex(16), iat => now(),
+			exp => now() + 300 }, $claims));
 }
 
 ###############################################################################

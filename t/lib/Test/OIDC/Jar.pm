@@ -9,6 +9,8 @@ use strict;
 
 use Time::Local qw/ timegm /;
 
+use Test::OIDC::Clock qw/ now /;
+
 my %month = do { my $n = 0; map { $_ => $n++ } qw/ jan feb mar apr may jun jul
 	aug sep oct nov dec / };
 
@@ -62,7 +64,7 @@ sub header {
 sub all {
 	my ($self) = @_;
 
-	my $now = time();
+	my $now = now();
 	@{ $self->{cookies} } = grep { !defined $_->{expires}
 		or $_->{expires} > $now } @{ $self->{cookies} };
 
@@ -153,7 +155,7 @@ sub _attribute {
 		$c->{host_only} = 0;
 
 	} elsif ($key eq 'max-age' and $v =~ /^-?\d+$/) {
-		$c->{expires} = $v > 0 ? time() + $v : 0;
+		$c->{expires} = $v > 0 ? now() + $v : 0;
 		$c->{max_age} = $v;
 
 	} elsif ($key eq 'expires' and !exists $c->{max_age}) {
@@ -204,7 +206,7 @@ sub _store {
 		@{ $self->{cookies} };
 
 	push @{ $self->{cookies} }, $c
-		if !defined $c->{expires} or $c->{expires} > time();
+		if !defined $c->{expires} or $c->{expires} > now();
 }
 
 

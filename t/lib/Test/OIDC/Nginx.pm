@@ -12,6 +12,8 @@ use IO::Socket::INET;
 use POSIX qw/ WNOHANG /;
 use Time::HiRes qw/ sleep time /;
 
+use Test::OIDC::Clock;
+
 ###############################################################################
 
 # conf_test($text): (exit status, output) of nginx -t with that configuration;
@@ -238,6 +240,13 @@ sub sleep_until {
 }
 
 
+# now(): the time of day as nginx has it; pass($seconds), pass_to($time): makes
+# it later, of new(clock => 1).
+sub now { return Test::OIDC::Clock::now(); }
+sub pass { Test::OIDC::Clock::pass($_[1]); }
+sub pass_to { Test::OIDC::Clock::pass_to($_[1]); }
+
+
 # wait_for(sub { }, $seconds): polls until the code returns something true;
 # returns that, or undef after 10 seconds.
 sub wait_for {
@@ -285,6 +294,7 @@ sub _spawn {
 	open STDERR, '>>', $out;
 
 	%ENV = (%ENV, %{ $self->{env} || {} });
+	%ENV = (%ENV, Test::OIDC::Clock::environment(%ENV));
 
 	for ([ ASAN_OPTIONS => 'asan' ], [ UBSAN_OPTIONS => 'ubsan' ],
 		[ LSAN_OPTIONS => '' ])

@@ -36,6 +36,7 @@ use strict;
 use POSIX qw/ WNOHANG /;
 use Time::HiRes qw/ sleep time /;
 
+use Test::OIDC::Clock;
 use Test::OIDC::Keys;
 use Test::OIDC::Resp;
 
@@ -93,6 +94,7 @@ sub start {
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>>', "$self->{dir}/stdout";
 		open STDERR, '>>', "$self->{dir}/stdout";
+		%ENV = (%ENV, Test::OIDC::Clock::environment(%ENV));
 		exec { $self->{binary} } $self->{binary}, $self->{file},
 			$self->{sentinel} ? '--sentinel' : ()
 			or POSIX::_exit(127);
