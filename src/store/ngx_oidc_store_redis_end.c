@@ -25,6 +25,10 @@
 
 #define NGX_OIDC_FAR_SCAN    "500"
 
+/* walks begun anew; each node that is connected to for the first time is one */
+
+#define NGX_OIDC_FAR_AGAIN   64
+
 
 typedef struct {
     /* found and to be deleted; more than a page, so that it can be freed */
@@ -37,6 +41,7 @@ typedef struct {
 
     ngx_uint_t     node;                /* SCAN: its number */
     ngx_uint_t     version;             /* of the list of nodes */
+    ngx_uint_t     again;
     size_t         name_len;
     ngx_str_t      cursor;
     u_char         cursor_buf[NGX_INT64_LEN];
@@ -50,6 +55,7 @@ static ngx_int_t ngx_oidc_far_list(ngx_oidc_job_t *job);
 static void ngx_oidc_far_listed(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply);
 static ngx_int_t ngx_oidc_far_scan(ngx_oidc_job_t *job);
+static void ngx_oidc_far_rewind(ngx_oidc_job_t *job);
 static ngx_str_t ngx_oidc_far_pattern(ngx_oidc_job_t *job, u_char *buf);
 static void ngx_oidc_far_scanned(ngx_oidc_job_t *job, ngx_uint_t i,
     oidc_redis_reply_t *reply);
@@ -122,10 +128,9 @@ ngx_oidc_far_walk(ngx_oidc_store_op_t *op)
         return NULL;
     }
 
-    walk->version = ngx_oidc_redis_nodes_version(job->far->redis);
-    ngx_str_set(&walk->cursor, "0");
-
     job->walk = walk;
+
+    ngx_oidc_far_rewind(job);
 
     return job;
 }
@@ -217,17 +222,22 @@ ngx_oidc_far_scan(ngx_oidc_job_t *job)
 {
     u_char                pattern[2 * OIDC_RECORD_KEY_MAX];
     ngx_str_t             argv[6] = { ngx_string("SCAN") };
+    ngx_uint_t            version;
     ngx_oidc_redis_t     *redis;
     ngx_oidc_far_walk_t  *walk;
 
     walk = job->walk;
     redis = job->far->redis;
 
+    version = ngx_oidc_redis_nodes_version(redis);
+
+    if (walk->version != version && walk->again++ < NGX_OIDC_FAR_AGAIN) {
+        ngx_oidc_far_rewind(job);
+    }
+
     job->node = ngx_oidc_redis_node(redis, walk->node);
 
-    if (walk->version != ngx_oidc_redis_nodes_version(redis)
-        || (job->node == NULL && walk->node == 0))
-    {
+    if (walk->version != version || (job->node == NULL && walk->node == 0)) {
         job->failed = NGX_OIDC_REDIS_FAILOVER;
         return NGX_ERROR;
     }
@@ -248,6 +258,25 @@ ngx_oidc_far_scan(ngx_oidc_job_t *job)
     ngx_oidc_job_send(job, NGX_OIDC_STORE_SESSION, NULL, argv, 6);
 
     return NGX_AGAIN;
+}
+
+
+/* from the first node on: a cursor is good for the server alone that gave it */
+
+static void
+ngx_oidc_far_rewind(ngx_oidc_job_t *job)
+{
+    ngx_oidc_far_walk_t  *walk;
+
+    walk = job->walk;
+
+    walk->version = ngx_oidc_redis_nodes_version(job->far->redis);
+    walk->node = 0;
+    ngx_str_set(&walk->cursor, "0");
+
+    if (walk->count) {
+        job->op->count = 0;
+    }
 }
 
 
