@@ -153,6 +153,9 @@ sub _build {
 
 	my $config = "$tree/objs/ngx_auto_config.h";
 	my @ssl = `grep -A3 NGX_OIDC_REDIS_TLS '$config'` ? '-lhiredis_ssl' : ();
+	my ($own) = grep { -d } "$build/hiredis";
+
+	push @flags, "-I$own/include", "-L$own" if $own;
 	my $new = "$out.$$";
 
 	system($ENV{CC} || 'cc', @flags, @src, '-o', $new, '-ljansson', '-lcurl',
