@@ -275,9 +275,11 @@ ok(soon(sub { $t->browser()->login('/')->status() == 200 }, 15),
 	'RE-1: Redis is back, and so are logins');
 
 ###############################################################################
-# What a new worker is asked first, before it has a connection.
+# Stores named by their URL alone, and what a new worker is asked first, before
+# it has a connection.
 
 my $one = Test::OIDC->new();
+my $socket = $one->redis('socket', unix => 1)->url();
 
 $one->conf(<<"EOF")->run();
 %%GLOBALS%%
@@ -287,10 +289,21 @@ http {
         %%PROVIDER%%
         session_store redis://gateway:$word\@127.0.0.1:$port/0;
     }
+    oidc_provider local {
+        %%PROVIDER%%
+        session_store $socket;
+        cookie_name local;
+        redirect_uri /local/callback;
+    }
     server {
         listen 127.0.0.1:%%PORT_0%%;
         location / {
             auth_oidc idp;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /local/ {
+            auth_oidc local;
+            proxy_pass http://%%BACKEND%%;
         }
         location = /admin {
             oidc_sessions;
@@ -302,7 +315,12 @@ http {
 }
 EOF
 
-my $stored = sessions('copied');
+my $stored = sessions('copied') + 1;
+
+is($one->browser()->login($_)->status(), 200, "S07: $_: a URL is a store")
+	for qw{ / /local/ };
+like(join(' ', $one->redis('socket')->keys()), qr/oidc:s:/,
+	'S07: which is there');
 
 $redis->pause();
 $one->kill_worker();

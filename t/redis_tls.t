@@ -103,6 +103,33 @@ ok($t->wait_for(sub { $b->get('/')->status() == 302 }, 10),
 	'S03 S07: what is gone there is gone here');
 is($b->login('/')->status(), 200, 'S07: a login after that');
 
+# a URL alone, for a certificate that the system's CAs vouch for
+my $short = Test::OIDC->new(env => {
+	SSL_CERT_FILE => Test::OIDC::Keys::certificate('good')->{ca} });
+my $url = $redis->url();
+
+$redis->do(CONFIG => SET => 'tls-auth-clients', 'no');
+$short->conf(<<"EOF")->run();
+%%GLOBALS%%
+env SSL_CERT_FILE;
+http {
+    %%HTTP%%
+    oidc_provider idp {
+        %%PROVIDER%%
+        session_store $url;
+    }
+    server {
+        listen 127.0.0.1:%%PORT_0%%;
+        location / {
+            auth_oidc idp;
+            proxy_pass http://%%BACKEND%%;
+        }
+    }
+}
+EOF
+is($short->browser()->login('/')->status(), 200, 'S07: rediss:// as session_store');
+$redis->do(CONFIG => SET => 'tls-auth-clients', 'yes');
+
 # what speaks no TLS
 my $plain = $t->redis('plain');
 

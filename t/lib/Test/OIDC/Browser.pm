@@ -218,15 +218,15 @@ sub connect {
 }
 
 
-# begin($path): sends a request whose answer nobody reads yet; the socket.
+# begin($path, %o): sends a request whose answer nobody reads yet; the socket.
 # answer($socket): what has come there, once something has.
 sub begin {
-	my ($self, $path) = @_;
+	my ($self, $path, %o) = @_;
 
 	my $url = $self->url($path);
 	my $socket = $self->connect($url);
 
-	$socket->syswrite($self->request_bytes('GET', $url));
+	$socket->syswrite($self->request_bytes('GET', $url, %o));
 
 	return $socket;
 }
