@@ -172,12 +172,12 @@ sub kill_worker {
 }
 
 
-# rss($pid): resident memory in bytes.
+# rss($pid): resident memory of its own, not shared with others, in bytes.
 sub rss {
 	my ($self, $pid) = @_;
 
 	my ($kb) = ($self->read_file("/proc/$pid/status") // '')
-		=~ /^VmRSS:\s+(\d+)/m;
+		=~ /^RssAnon:\s+(\d+)/m;
 
 	return $kb ? $kb * 1024 : undef;
 }
