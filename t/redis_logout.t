@@ -115,6 +115,23 @@ ok($two->wait_for(sub { alive($two, $dave) eq '0' }, $LEASE),
 is(post($one, 'a', $again), 400, 'L09: ... once');
 $idp->set(user => undef);
 
+# Whose sender hangs up while we work on it is done with all the same.
+my $erin = user($one, 'a');
+my $left = token(sid => $erin->{sid});
+
+$first->forget();
+$first->reply_once(SET => { pass => 1, delay => 500 });
+my $socket = $one->browser()->connect('/a/bcl');
+syswrite $socket, "POST /a/bcl HTTP/1.1\r\nHost: x\r\nContent-Type: "
+	. "application/x-www-form-urlencoded\r\nContent-Length: "
+	. length("logout_token=$left") . "\r\n\r\nlogout_token=$left";
+ok($first->wait_count(SET => 1, 5), 'L09: a logout token is looked at');
+close $socket;
+ok($two->wait_for(sub { alive($two, $erin) eq '0' }, 5),
+	'L10: whose sender has hung up: the session ends');
+ok($one->wait_for(sub { post($one, 'a', $left) == 400 }, 5),
+	'L09: ... and the token is spent');
+
 # The store is away while sessions are looked for: the provider is told so, no
 # session ends, and the same token is as good as it was.
 

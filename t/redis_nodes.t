@@ -136,9 +136,11 @@ ok($two->wait_for(sub { from_copy($two, $asked) }, 20),
 		'S13: is not hidden by the answer that was late');
 }
 
-# The worker that listens to them dies, whichever that is.
-for my $i (0, 1) {
-	my ($killed) = ($two->workers())[$i];
+# The worker that listens to them dies, whichever of the first two that is.
+my $listeners = listeners();
+
+for (1, 2) {
+	my ($killed) = $two->workers();
 
 	$two->allow_log(qr/worker process $killed exited on signal 9/);
 	my $seen = logout_seen(sub { kill 'KILL', $killed; });
@@ -150,6 +152,8 @@ for my $i (0, 1) {
 	ok($two->wait_for(sub { from_copy($two, $asked) }, 20),
 		'S13: and another takes its place');
 }
+
+isnt(listeners(), $listeners, 'S13: one of them has listened');
 
 ###############################################################################
 # F22: several providers, one store.
@@ -307,6 +311,12 @@ sub from_copy {
 		@status = map { $user->get(at($t))->status() } 1 .. 20 });
 
 	return $asked <= 3 && !grep { $_ != 200 } @status;
+}
+
+
+# the connections that invalidations come by
+sub listeners {
+	return join ' ', sort map { $_->{id} } $redis->clients(qr/ sub=1 /);
 }
 
 
