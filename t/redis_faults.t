@@ -77,6 +77,7 @@ my $key = key_of($alice);
 
 my $replica = $t->redis('replica', replicaof => $redis);
 my $locked = $t->redis('locked', password => 'another-password');
+my $away = qr/refused: store .*: Redis cannot be reached or does not answer in /;
 
 for (
 	[ 'loading' => sub { $proxy->reply('GET',
@@ -102,38 +103,38 @@ for (
 		$redis->do(ACL => SETUSER => default => '+set'); } ],
 	[ 'an error without a name' => sub {
 		$proxy->reply('GET', "-WHAT is it\r\n") }, 503, 503,
-		qr/error/ ],
+		qr/: Redis answered with an error/ ],
 	[ 'an error of any bytes' => sub {
 		$proxy->reply('GET', "-\x00\xff\x1b[31m\r\n") }, 503, 503,
-		qr/error/ ],
+		qr/: Redis answered with an error/ ],
 	[ 'silence' => sub { $proxy->reply('GET', { hang => 1 }); }, 503, 503,
-		qr/answer in time/ ],
+		$away ],
 	[ 'a closed connection' => sub {
 		$proxy->reply('GET', { close => 1 }); }, 503, 503,
-		qr/cannot be reached|closed/ ],
+		$away ],
 	[ 'nobody' => sub { $proxy->down(); }, 503, 503,
-		qr/cannot be reached|refused/, sub { $proxy->up(); } ],
+		$away, sub { $proxy->up(); } ],
 	[ 'a web server' => sub { says("HTTP/1.1 400 Bad Request\r\n\r\n") },
-		503, 503, qr/cannot be reached|[Pp]rotocol/ ],
+		503, 503, $away ],
 	[ 'a mail server' => sub { says("220 mail.example.test\r\n") },
-		503, 503, qr/cannot be reached|[Pp]rotocol/ ],
+		503, 503, $away ],
 	[ 'answers that nobody asked for' => sub { says("+OK\r\n" x 100) },
-		503, 503, qr/cannot be reached|[Pp]rotocol|asked/ ],
+		503, 503, $away ],
 	[ 'a very long answer' => sub { $proxy->reply('GET',
 		"\$5000000\r\n" . 'x' x 5e6 . "\r\n"); }, 503, 503,
-		qr/too large|cannot be reached/ ],
+		$away ],
 	[ 'the promise of one' => sub { $proxy->reply('GET',
-		"\$999999999999\r\n" . 'x' x 5e6); }, 503, 503, qr/./ ],
+		"\$999999999999\r\n" . 'x' x 5e6); }, 503, 503, $away ],
 	[ 'a line without an end' => sub { $proxy->reply('GET',
-		'+' . 'x' x 5e6); }, 503, 503, qr/./ ],
+		'+' . 'x' x 5e6); }, 503, 503, $away ],
 	[ 'a billion answers' => sub { $proxy->reply('GET',
-		"*1000000000\r\n"); }, 503, 503, qr/./ ],
+		"*1000000000\r\n"); }, 503, 503, $away ],
 	[ 'arrays in arrays' => sub { $proxy->reply('GET',
-		"*1\r\n" x 100 . ":1\r\n"); }, 503, 503, qr/./ ],
+		"*1\r\n" x 100 . ":1\r\n"); }, 503, 503, $away ],
 	[ 'a negative length' => sub { $proxy->reply('GET',
-		"\$-17\r\n"); }, 503, 503, qr/./ ],
+		"\$-17\r\n"); }, 503, 503, $away ],
 	[ 'a length that is none' => sub { $proxy->reply('GET',
-		"\$abc\r\n"); }, 503, 503, qr/./ ],
+		"\$abc\r\n"); }, 503, 503, $away ],
 ) {
 	my ($name, $begin, $status, $login, $log, $end) = @$_;
 
