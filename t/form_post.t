@@ -121,9 +121,9 @@ is($b->post($path, { %$form, error => 'access_denied' },
 # What is no such form.
 
 for (
-	[ 400, headers => { 'Content-Type' => 'application/json' } ],
-	[ 400, headers => { 'Content-Type' => undef } ],
-	[ 400, headers => { 'Content-Type' => 'multipart/form-data' } ],
+	[ 415, headers => { 'Content-Type' => 'application/json' } ],
+	[ 415, headers => { 'Content-Type' => undef } ],
+	[ 415, headers => { 'Content-Type' => 'multipart/form-data' } ],
 )
 {
 	my ($status, %o) = @$_;
@@ -139,7 +139,7 @@ $b = browser();
 $tokens = $idp->count('token');
 
 is($b->post($path, { %$form, filler => 'x' x 70_000 }, site => 'cross-site')
-	->status(), 400, 'CB-12: a form of 70 kB');
+	->status(), 413, 'CB-12: a form of 70 kB');
 is($b->post("$path?code=$form->{code}&state=$form->{state}", '',
 	site => 'cross-site', headers => { 'Content-Type' =>
 	'application/x-www-form-urlencoded' })->status(), 400,
@@ -173,7 +173,7 @@ is(browser()->post('/login', { iss => 'https://evil.example' })->status(), 400,
 is(browser()->post('/login', { next => '//evil.example' })->status(), 400,
 	'B01: to another site');
 is(browser()->post('/login', '{}', headers => { 'Content-Type' =>
-	'application/json' })->status(), 400, 'F20: by JSON');
+	'application/json' })->status(), 415, 'F20: by JSON');
 is(browser()->request(PUT => '/login', body => 'a')->status(), 405,
 	'F20: by PUT');
 

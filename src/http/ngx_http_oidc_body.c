@@ -35,10 +35,14 @@ ngx_http_oidc_read_form(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
 
     if (type == NULL
         || !oidc_content_type_is(&type->value,
-                                 "application/x-www-form-urlencoded")
-        || r->headers_in.content_length_n > NGX_HTTP_OIDC_BODY_MAX)
+                                 "application/x-www-form-urlencoded"))
     {
-        ctx->rc = OIDC_BODY;
+        ctx->rc = OIDC_BODY_TYPE;
+        return NGX_DECLINED;
+    }
+
+    if (r->headers_in.content_length_n > NGX_HTTP_OIDC_BODY_MAX) {
+        ctx->rc = OIDC_BODY_SIZE;
         return NGX_DECLINED;
     }
 
@@ -58,7 +62,8 @@ ngx_http_oidc_read_form(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
         /* a chunked one that is too long, or no chunks at all */
 
         r->keepalive = 0;
-        ctx->rc = OIDC_BODY;
+        ctx->rc = (rc == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) ? OIDC_BODY_SIZE
+                                                            : OIDC_BODY;
 
         return (rc == NGX_HTTP_INTERNAL_SERVER_ERROR) ? NGX_ERROR
                                                       : NGX_DECLINED;
@@ -202,7 +207,7 @@ ngx_http_oidc_body_copy(ngx_http_request_t *r, ngx_http_oidc_ctx_t *ctx)
     }
 
     if (len > NGX_HTTP_OIDC_BODY_MAX) {
-        ctx->rc = OIDC_BODY;
+        ctx->rc = OIDC_BODY_SIZE;
         return NGX_DECLINED;
     }
 

@@ -26,6 +26,10 @@ static const struct {
     { 403, "Access denied", "You may not do this.", "forbidden" },
     { 405, "Method not allowed", "This address does not take such a request.",
       "method_not_allowed" },
+    { 413, "Too much data", "This address takes less at once.",
+      "content_too_large" },
+    { 415, "Not a form", "This address takes a form.",
+      "unsupported_media_type" },
     { 502, "Login failed", "The login service gave an answer that cannot be "
       "accepted. Please try again later.", "bad_gateway" },
     { 503, "Temporarily unavailable", "Please try again in a moment.",
@@ -49,14 +53,21 @@ ngx_http_oidc_status(ngx_http_oidc_ctx_t *ctx, oidc_rc_t rc)
 
     status = oidc_rc_status(rc);
 
-    if (ctx->machine
-        && (status == NGX_HTTP_BAD_GATEWAY
-            || status == NGX_HTTP_GATEWAY_TIME_OUT))
-    {
-        return NGX_HTTP_BAD_REQUEST;
+    if (!ctx->machine) {
+        return status;
     }
 
-    return status;
+    switch (status) {
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+    case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE:
+    case NGX_HTTP_BAD_GATEWAY:
+    case NGX_HTTP_GATEWAY_TIME_OUT:
+        return NGX_HTTP_BAD_REQUEST;
+
+    default:
+        return status;
+    }
 }
 
 

@@ -71,7 +71,11 @@ typedef int (*oidc_random_pt)(u_char *buf, size_t len);
     X(OIDC_ARGS,             "bad_arguments",        400,                     \
       "arguments malformed, repeated or too long")                            \
     X(OIDC_BODY,             "bad_body",             400,                     \
-      "no form, or one of more than 64 KiB")                                  \
+      "body that cannot be read")                                             \
+    X(OIDC_BODY_SIZE,        "body_size",            413,                     \
+      "a form of more than 64 KiB")                                           \
+    X(OIDC_BODY_TYPE,        "body_type",            415,                     \
+      "a body that is no form")                                               \
     X(OIDC_STATE_MISSING,    "state_missing",        400, "no state")         \
     X(OIDC_STATE_UNKNOWN,    "state_unknown",        400,                     \
       "state belongs to no login of this browser")                            \
