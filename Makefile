@@ -3,7 +3,8 @@
 #   BUILD=release    what goes into production (default)
 #   BUILD=debug      no optimisation, for gdb
 #   BUILD=static     a whole nginx with the module inside (--add-module)
-#   BUILD=sanitize   the same under AddressSanitizer and UBSan
+#   BUILD=sanitize   the same under AddressSanitizer and UBSan, with a hiredis
+#                    that has TLS
 #   NGINX_SRC=DIR    build for the nginx source tree in DIR instead of the
 #                    installed nginx; NGINX_FLAGS for its ./configure
 #   PROFILE=e2e      the demo with loose limits (default: production)
@@ -159,8 +160,12 @@ test:  ## install, build, run the whole suite
 # For whoever works on the module: no look at the packages.
 .PHONY: prove
 prove: all test-tools  ## run the suite, or TESTS="t/a.t t/b.t"
-	@$(TEST_ENV) prove -j$$(($(JOBS) + 1)) -I t/lib \
-	    --rules 'seq=t/{demo,e2e_}*' --rules 'par=**' $(TESTS)
+	@set -o pipefail; $(TEST_ENV) prove -j$$(($(JOBS) + 1)) -I t/lib \
+	    --rules 'seq=t/{demo,e2e_}*' --rules 'par=**' $(TESTS) 2>&1 \
+	    | tee $(OUT)/prove.log \
+	    || { echo "What went wrong ($(OUT)/prove.log):"; \
+	         grep -E '^#|^[^ ]* died|^Bail' $(OUT)/prove.log | tail -n 20; \
+	         exit 1; }
 
 .PHONY: unit
 unit: $(UNITS)  ## run the C unit tests alone
