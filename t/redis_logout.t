@@ -11,7 +11,6 @@ use strict;
 
 use POSIX ();
 use Test::More;
-use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -324,11 +323,7 @@ sub logout_seen {
 
 	die "no logout: $status\n" if $status != 200;
 
-	my $start = time();
-
-	$two->wait_for(sub { !served($two, $user) }, 30);
-
-	return time() - $start;
+	return $two->took(sub { !served($two, $user) }, 30);
 }
 
 

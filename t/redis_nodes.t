@@ -9,7 +9,6 @@ use warnings;
 use strict;
 
 use Test::More;
-use Time::HiRes qw/ sleep time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -337,11 +336,7 @@ sub logout_seen {
 
 	die 'no logout: ', $r->status(), "\n" if $r->status() != 302;
 
-	my $start = time();
-
-	$two->wait_for(sub { $twin->get(at($two))->status() != 200 }, 30);
-
-	return time() - $start;
+	return $two->took(sub { $twin->get(at($two))->status() != 200 }, 30);
 }
 
 ###############################################################################
