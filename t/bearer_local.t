@@ -9,7 +9,6 @@ use warnings;
 use strict;
 
 use Test::More;
-use Time::HiRes qw/ sleep /;
 
 use lib 't/lib';
 use Test::OIDC;

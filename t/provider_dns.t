@@ -10,7 +10,7 @@ use strict;
 
 use IO::Socket::INET;
 use Test::More;
-use Time::HiRes qw/ time sleep /;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;

@@ -12,7 +12,7 @@ use strict;
 
 use List::Util qw/ max /;
 use Test::More;
-use Time::HiRes qw/ sleep time /;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
