@@ -357,7 +357,7 @@ my ($session) = map { "$_->{name}=$_->{value}" }
 $t->secret($session =~ s/^JWKS=//r);
 
 for my $round (1, 2) {
-	sleep 2.2;	# half of its life: it is refreshed from then on
+	$t->sleep_until(time() + 2.2);	# half of its life: from then on
 
 	my @answers = Test::OIDC::Browser->new(base => $second)
 		->parallel_get("$second/gateway-jwks/", n => 60,

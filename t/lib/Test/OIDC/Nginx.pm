@@ -231,12 +231,13 @@ sub wait_log {
 }
 
 
-# sleep_until($time): not at all where that is over.
+# sleep_until($time): not at all where that is over, and no signal ends it.
 sub sleep_until {
 	my ($self, $time) = @_;
 
-	my $left = $time - time();
-	sleep $left if $left > 0;
+	while ((my $left = $time - time()) > 0) {
+		sleep $left;
+	}
 }
 
 
