@@ -22,18 +22,17 @@ use Test::OIDC::Keys qw/ b64u random_hex /;
 
 plan(skip_all => 'no redis-server') if !Test::OIDC::Redis::installed();
 
-my ($RATE, $BEFORE, $AWAY, $AFTER) = (200, 4, 10, 6);
+my ($RATE, $BEFORE, $AWAY, $AFTER) = (200, 4, 10, 4);
 
 # A copy is trusted for the lease; a request that found it too old waits for a
-# command to time out.  What a busy machine adds to either is seen at a stock
-# nginx, which gets as many requests in the same seconds.
+# command to time out.  NOISE is what two busy cores add to either.
 my ($LEASE, $TIMEOUT, $NOISE) = (2, 1, 0.5);
 
 # p99 of some hundred requests that take a millisecond is decided by whatever
-# else this machine does, so it is taken up to three times.  Where no time was
-# quiet enough for a comparison, this says what is none of our doing; a worker
+# else this machine does.  So a stock nginx gets as many in the same seconds, and
+# only what is slower than that and above a floor counts as an effect; a worker
 # that blocks until a command times out is fifty times over it.
-my ($TRIES, $FLOOR) = (3, 0.020);
+my $FLOOR = 0.020;
 
 my $t = Test::OIDC->new(workers => 2);
 my $stock = Test::OIDC->new(module => 0, workers => 2);
@@ -90,15 +89,9 @@ my $public = $t->browser();
 my %forged = map { $_ => 'NGX_OIDC_SESSION=' . b64u(pack 'H*',
 	random_hex(32)) } 0 .. 9;
 
-for (
-	[ SIGSTOP => sub { $redis->pause(); }, sub { $redis->resume(); } ],
-	[ kill => sub { $redis->kill(); }, sub { $redis->{no_wait} = 1;
-		$redis->start(); } ],
-) {
-	my $try = 1;
-
-	$try++ while !away(@$_, $try == $TRIES) and $try < $TRIES;
-}
+away('SIGSTOP', sub { $redis->pause(); }, sub { $redis->resume(); });
+away('kill', sub { $redis->kill(); }, sub { $redis->{no_wait} = 1;
+	$redis->start(); });
 
 is(scalar(grep { $t->browser()->login('/')->status() != 200 } 1 .. 5), 0,
 	'S08: afterwards logins go on');
@@ -107,9 +100,8 @@ $t->done();
 
 ###############################################################################
 
-# Whether it was as fast as before, which is asserted the last time alone.
 sub away {
-	my ($how, $stop, $go_on, $last) = @_;
+	my ($how, $stop, $go_on) = @_;
 
 	my ($stopped, $back);
 	my @kinds = qw/ public known stock stranger public known stock forged /;
@@ -141,8 +133,7 @@ sub away {
 
 	my $before = sub { $_[0]{at} + $_[0]{time} < $stopped };
 	my $during = sub { $_[0]{at} > $stopped and $_[0]{at} < $back };
-	my $after = sub { $_[0]{at} > $back + $AFTER - 2 };
-	my $noise = $NOISE + 2 * max(map { $_->{time} } @{ $kind{stock} });
+	my $after = sub { $_[0]{at} > $back + $AFTER / 2 };
 
 	# everything public goes on
 
@@ -154,14 +145,12 @@ sub away {
 		[ $kind{stock}, $during ];
 
 	is(wrong(200, @public), 0, "S08: $how: what is public is served");
-
-	my $fast = $is <= 1.5 * max($was, $other);
-
-	ok($fast || $is <= $FLOOR,
-		"S08: $how: as fast as before")
-		or diag(summary(@public)) if $fast || $last;
-	cmp_ok(max(map { $_->{time} } @public), '<=', $noise,
-		"S08 RE-1: $how: no worker blocks");
+	cmp_ok($is, '<=', max(1.5 * $was, 1.5 * $other, $FLOOR),
+		"S08 RE-1: $how: as fast as before, and no worker blocks")
+		or diag(summary(@public));
+	cmp_ok(max(map { $_->{time} } @public), '<=', $NOISE
+		+ 2 * max(map { $_->{time} } @{ $kind{stock} }),
+		"S08 RE-1: $how: not for one of them");
 	note(sprintf '%s: p99 %.1f ms before, %.1f ms during, %.1f ms of a '
 		. 'stock nginx', $how, map { 1000 * $_ } $was, $is, $other);
 
@@ -182,7 +171,7 @@ sub away {
 	my @known = @{ $kind{known} };
 	my @away = grep { $during->($_) } @known;
 	my @served = grep { $_->{status} == 200 } @away;
-	my @late = grep { $_->{at} > $stopped + $LEASE + $noise } @away;
+	my @late = grep { $_->{at} > $stopped + $LEASE + $NOISE } @away;
 
 	is(wrong(200, grep { $before->($_) } @known), 0,
 		"S08: $how: sessions before");
@@ -190,7 +179,7 @@ sub away {
 	if ($how eq 'kill') {
 
 		# a connection that is closed says that nothing is told any more
-		is(scalar(grep { $_->{at} > $stopped + $noise } @served), 0,
+		is(scalar(grep { $_->{at} > $stopped + $NOISE } @served), 0,
 			"S08: $how: nobody is served whom Redis may have ended")
 			or diag(summary(@known));
 
@@ -200,7 +189,7 @@ sub away {
 			or diag(summary(@known));
 	}
 
-	is(wrong(503, grep { $_->{at} < $back - $TIMEOUT - $noise } @late), 0,
+	is(wrong(503, grep { $_->{at} < $back - $TIMEOUT - $NOISE } @late), 0,
 		"S08: $how: for at most the lease, then 503")
 		or diag(summary(@known));
 	is(scalar(grep { $_->{status} == 302 or $_->{status} == 401 } @known),
@@ -212,13 +201,11 @@ sub away {
 	is(scalar(grep { ($_->{response}->header('Retry-After') // '')
 		!~ /^[1-9]\d*$/ } @refused), 0,
 		"S08: $how: with Retry-After");
-	cmp_ok(max(map { $_->{time} } @refused), '<=', $TIMEOUT + $noise,
+	cmp_ok(max(map { $_->{time} } @refused), '<=', $TIMEOUT + $NOISE,
 		"S08: $how: and nobody waits longer than a command may");
 	is(wrong(200, grep { $after->($_) } @known), 0,
 		"S08: $how: afterwards they are served again")
 		or diag(summary(@known));
-
-	return $fast;
 }
 
 

@@ -41,14 +41,12 @@ http {
         type redis;
         redis $seeds;
         cluster on;
-        command_timeout 5s;
         local_copy off;
     }
     oidc_session_store copied {
         type redis;
         redis $seeds;
         cluster on;
-        command_timeout 5s;
         prefix copied:;
     }
     oidc_provider asked {

@@ -11,6 +11,7 @@ use strict;
 
 use POSIX ();
 use Test::More;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -323,7 +324,11 @@ sub logout_seen {
 
 	die "no logout: $status\n" if $status != 200;
 
-	return $two->took(sub { !served($two, $user) }, 30);
+	my $start = time();
+
+	$two->wait_for(sub { !served($two, $user) }, 30);
+
+	return time() - $start;
 }
 
 

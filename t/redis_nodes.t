@@ -9,6 +9,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use Time::HiRes qw/ time /;
 
 use lib 't/lib';
 use Test::OIDC;
@@ -336,7 +337,11 @@ sub logout_seen {
 
 	die 'no logout: ', $r->status(), "\n" if $r->status() != 302;
 
-	return $two->took(sub { $twin->get(at($two))->status() != 200 }, 30);
+	my $start = time();
+
+	$two->wait_for(sub { $twin->get(at($two))->status() != 200 }, 30);
+
+	return time() - $start;
 }
 
 ###############################################################################

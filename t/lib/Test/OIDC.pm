@@ -431,8 +431,7 @@ sub _in_redis {
 	};
 
 	$text =~ s!^(\s*oidc_session_store\s+[^\s{]+\s*)\{([^}]*)\}!
-		$move->($1, $2, 'type redis; redis %%REDIS%%; command_timeout 5s;',
-			qr/redis/)
+		$move->($1, $2, 'type redis; redis %%REDIS%%;', qr/redis/)
 		!gme;
 	$text =~ s!^(\s*oidc_provider\s+[^\s{]+\s*)\{([^}]*)\}!
 		$move->($1, $2, 'session_store %%REDIS%%;',

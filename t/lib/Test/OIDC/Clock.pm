@@ -10,6 +10,7 @@ use strict;
 
 use Cwd ();
 use Exporter qw/ import /;
+use Fcntl qw/ O_CREAT O_WRONLY /;
 
 our @EXPORT_OK = qw/ now /;
 
@@ -72,9 +73,7 @@ sub _read {
 
 # in place: nginx has it mapped
 sub _write {
-	open my $fh, '+>>:raw', $file or die "$file: $!";
-	close $fh;
-	open $fh, '+<:raw', $file or die "$file: $!";
+	sysopen my $fh, $file, O_WRONLY | O_CREAT or die "$file: $!";
 	syswrite $fh, pack('q', $_[0]) or die "$file: $!";
 }
 

@@ -263,26 +263,6 @@ sub wait_for {
 	}
 }
 
-# took(sub { }, $seconds): how long wait_for() takes, in seconds, but for what this
-# machine stood still meanwhile: where a turn takes longer, a tenth of one counts.
-sub took {
-	my ($self, $code, $seconds) = @_;
-
-	my ($took, $last) = (0, time());
-
-	$self->wait_for(sub {
-		my $done = $code->();
-		my $turn = time() - $last;
-
-		$last += $turn;
-		$took += $turn < 0.1 ? $turn : 0.1;
-
-		return $done;
-	}, $seconds);
-
-	return $took;
-}
-
 ###############################################################################
 
 sub _listens {
